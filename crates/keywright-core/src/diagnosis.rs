@@ -1,0 +1,122 @@
+//! A diagnosis: the cause, how sure we are, what was seen, and what to do.
+
+use serde::Serialize;
+
+use crate::cause::{Cause, Verdict};
+
+/// Why it failed, with the evidence and the fix. A value, never an error.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Diagnosis {
+    /// The version of this shape; it changes only when a field changes meaning.
+    pub schema: u32,
+    /// Whether the key is to blame.
+    pub verdict: Verdict,
+    /// A catalogue id, or `unknown`.
+    pub provider: String,
+    /// The most probable cause.
+    pub cause: Cause,
+    /// How sure that is.
+    pub confidence: Confidence,
+    /// Other causes that the evidence allows, most probable first.
+    pub alternatives: Vec<Alternative>,
+    /// What was seen, strongest first.
+    pub evidence: Vec<Evidence>,
+    /// What to do, in order.
+    pub fixes: Vec<Fix>,
+    /// The page that holds the long form.
+    pub page: String,
+}
+
+/// How sure a cause is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Confidence {
+    /// Cannot be excluded.
+    Possible,
+    /// More probable than any other.
+    Likely,
+    /// Nothing else fits the evidence.
+    Certain,
+}
+
+/// Another cause that the evidence allows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Alternative {
+    /// The cause.
+    pub cause: Cause,
+    /// How sure that is.
+    pub confidence: Confidence,
+}
+
+/// Who saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Witness {
+    /// A trace, a log or a provider's answer.
+    Text,
+    /// Variables, files and settings of this machine.
+    Environment,
+    /// A live answer to a question that Keywright asked.
+    Probe,
+    /// What this key did before.
+    History,
+}
+
+/// One observation, in words that hold no secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Evidence {
+    /// Who saw it.
+    pub witness: Witness,
+    /// What was seen.
+    pub says: String,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fix {
+    /// The advice, in one sentence.
+    pub says: String,
+    /// The command that carries it out, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+}
+
+impl Diagnosis {
+    /// The diagnosis of a cause with the fixes of its page.
+    pub fn new(provider: &str, cause: Cause, confidence: Confidence) -> Self {
+        Self {
+            schema: SCHEMA,
+            verdict: cause.verdict(),
+            provider: provider.to_owned(),
+            cause,
+            confidence,
+            alternatives: Vec::new(),
+            evidence: Vec::new(),
+            fixes: crate::page::fixes(cause, provider),
+            page: cause.slug().to_owned(),
+        }
+    }
+
+    /// Adds one observation.
+    #[must_use]
+    pub fn with_evidence(mut self, witness: Witness, says: impl Into<String>) -> Self {
+        self.evidence.push(Evidence { witness, says: says.into() });
+        self
+    }
+
+    /// Adds other causes that the evidence allows.
+    #[must_use]
+    pub fn with_alternatives(mut self, causes: impl IntoIterator<Item = (Cause, Confidence)>) -> Self {
+        self.alternatives
+            .extend(causes.into_iter().map(|(cause, confidence)| Alternative { cause, confidence }));
+        self
+    }
+
+    /// What happened, in one line: the title of the cause's page.
+    pub fn title(&self) -> &'static str {
+        crate::page::cause_page(self.cause).title
+    }
+}
+
+/// The version of the JSON shape of a diagnosis.
+pub const SCHEMA: u32 = 1;

@@ -1,0 +1,4 @@
+//! Being written.
+/// Placeholder.
+#[derive(Debug)]
+pub struct Redactor;
