@@ -10,7 +10,19 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 /// Why a call failed.
 ///
 /// Each cause has one page, `data/causes/<slug>.md`; a test keeps the two sets equal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, IntoStaticStr, EnumString, VariantArray)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    IntoStaticStr,
+    EnumString,
+    VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
@@ -218,7 +230,9 @@ impl Cause {
             | Self::BadRequest
             | Self::AssistantsGone
             | Self::OtherService => (Owner::Caller, Verdict::NotAuth),
-            Self::Network | Self::Tls | Self::Timeout | Self::Proxy => (Owner::Network, Verdict::NotAuth),
+            Self::Network | Self::Tls | Self::Timeout | Self::Proxy => {
+                (Owner::Network, Verdict::NotAuth)
+            }
             Self::ServerError => (Owner::Provider, Verdict::NotAuth),
             Self::Other => (Owner::Provider, Verdict::Unrecognised),
         }

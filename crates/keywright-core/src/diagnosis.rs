@@ -100,15 +100,24 @@ impl Diagnosis {
     /// Adds one observation.
     #[must_use]
     pub fn with_evidence(mut self, witness: Witness, says: impl Into<String>) -> Self {
-        self.evidence.push(Evidence { witness, says: says.into() });
+        self.evidence.push(Evidence {
+            witness,
+            says: says.into(),
+        });
         self
     }
 
     /// Adds other causes that the evidence allows.
     #[must_use]
-    pub fn with_alternatives(mut self, causes: impl IntoIterator<Item = (Cause, Confidence)>) -> Self {
-        self.alternatives
-            .extend(causes.into_iter().map(|(cause, confidence)| Alternative { cause, confidence }));
+    pub fn with_alternatives(
+        mut self,
+        causes: impl IntoIterator<Item = (Cause, Confidence)>,
+    ) -> Self {
+        self.alternatives.extend(
+            causes
+                .into_iter()
+                .map(|(cause, confidence)| Alternative { cause, confidence }),
+        );
         self
     }
 

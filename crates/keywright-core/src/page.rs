@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
-use strum::VariantArray;
 
 use crate::catalogue::Catalogue;
 use crate::cause::Cause;
@@ -51,16 +50,25 @@ pub fn fixes(cause: Cause, provider: &str) -> Vec<Fix> {
     cause_page(cause)
         .fixes
         .iter()
-        .map(|fix| Fix { says: fill(&fix.says), command: fix.command.as_ref().map(fill) })
+        .map(|fix| Fix {
+            says: fill(&fix.says),
+            command: fix.command.as_ref().map(fill),
+        })
         .collect()
 }
 
 fn fill_in(text: &str, provider: &str) -> String {
     let spec = Catalogue::builtin().provider(provider);
-    let keys_url = spec.and_then(|spec| spec.keys_url.as_deref()).unwrap_or("the provider's dashboard");
-    let billing_url = spec.and_then(|spec| spec.billing_url.as_deref()).unwrap_or("the provider's billing page");
+    let keys_url = spec
+        .and_then(|spec| spec.keys_url.as_deref())
+        .unwrap_or("the provider's dashboard");
+    let billing_url = spec
+        .and_then(|spec| spec.billing_url.as_deref())
+        .unwrap_or("the provider's billing page");
     let name = spec.map_or("the provider", |spec| spec.name.as_str());
-    let variable = spec.and_then(|spec| spec.key_variable()).unwrap_or("the key's variable");
+    let variable = spec
+        .and_then(|spec| spec.key_variable())
+        .unwrap_or("the key's variable");
     text.replace("{keys_url}", keys_url)
         .replace("{billing_url}", billing_url)
         .replace("{provider}", name)
@@ -97,26 +105,67 @@ macro_rules! page_files {
 }
 
 page_files![
-    "missing_key", "empty_key", "placeholder_key", "not_a_key_value", "whitespace_or_newline", "quotes_in_key",
-    "hidden_or_non_ascii_character", "truncated_or_mistyped", "wrong_provider_key", "wrong_base_url",
-    "wrong_env_var_name", "env_not_loaded", "stale_value_overrides", "invalid_key", "revoked_or_rotated",
-    "leaked_and_auto_disabled", "expired", "account_deactivated", "account_suspended",
-    "wrong_organization_or_project", "insufficient_permissions_or_scope", "ip_not_allowed", "region_unsupported",
-    "header_malformed", "azure_vs_openai_mixup", "gateway_virtual_key_problem", "model_not_entitled",
-    "hidden_default_provider", "library_bug", "rate_limit", "quota_exhausted", "model_not_found",
-    "context_too_long", "bad_request", "network", "tls", "timeout", "proxy", "server_error", "other_service",
-    "assistants_gone", "other",
+    "missing_key",
+    "empty_key",
+    "placeholder_key",
+    "not_a_key_value",
+    "whitespace_or_newline",
+    "quotes_in_key",
+    "hidden_or_non_ascii_character",
+    "truncated_or_mistyped",
+    "wrong_provider_key",
+    "wrong_base_url",
+    "wrong_env_var_name",
+    "env_not_loaded",
+    "stale_value_overrides",
+    "invalid_key",
+    "revoked_or_rotated",
+    "leaked_and_auto_disabled",
+    "expired",
+    "account_deactivated",
+    "account_suspended",
+    "wrong_organization_or_project",
+    "insufficient_permissions_or_scope",
+    "ip_not_allowed",
+    "region_unsupported",
+    "header_malformed",
+    "azure_vs_openai_mixup",
+    "gateway_virtual_key_problem",
+    "model_not_entitled",
+    "hidden_default_provider",
+    "library_bug",
+    "rate_limit",
+    "quota_exhausted",
+    "model_not_found",
+    "context_too_long",
+    "bad_request",
+    "network",
+    "tls",
+    "timeout",
+    "proxy",
+    "server_error",
+    "other_service",
+    "assistants_gone",
+    "other",
 ];
 
 #[cfg(test)]
 mod tests {
+    use strum::VariantArray;
+
     use super::*;
 
     #[test]
     fn every_cause_has_one_page_that_says_what_to_do() {
         for cause in Cause::VARIANTS {
-            let page = PAGES.get(cause).unwrap_or_else(|| panic!("write data/causes/{}.md", cause.slug()));
-            assert!(!page.title.is_empty() && !page.title.ends_with('.'), "{}", cause.slug());
+            let page = PAGES
+                .get(cause)
+                .unwrap_or_else(|| panic!("write data/causes/{}.md", cause.slug()));
+            assert!(
+                !page.title.is_empty() && !page.title.ends_with('.'),
+                "{}",
+                cause.slug()
+            );
             assert!(!page.fixes.is_empty(), "{} has no fix", cause.slug());
             assert!(!page.body.is_empty(), "{} has no text", cause.slug());
         }
@@ -128,7 +177,11 @@ mod tests {
         for cause in Cause::VARIANTS {
             for fix in fixes(*cause, "openai") {
                 let text = format!("{} {}", fix.says, fix.command.unwrap_or_default());
-                assert!(!text.contains('{') && !text.contains('}'), "{}: {text}", cause.slug());
+                assert!(
+                    !text.contains('{') && !text.contains('}'),
+                    "{}: {text}",
+                    cause.slug()
+                );
             }
         }
     }

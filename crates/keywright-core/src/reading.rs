@@ -32,12 +32,17 @@ impl Reading {
     fn of_text(body: &[u8]) -> Self {
         let text = String::from_utf8_lossy(&body[..body.len().min(LONGEST_TEXT)]);
         let text = text.trim();
-        Self { message: (!text.is_empty()).then(|| text.to_owned()), ..Self::default() }
+        Self {
+            message: (!text.is_empty()).then(|| text.to_owned()),
+            ..Self::default()
+        }
     }
 
     fn of_json(value: &Value, depth: u8) -> Self {
         match value {
-            Value::Array(items) => items.first().map_or_else(Self::default, |first| Self::of_json(first, depth)),
+            Value::Array(items) => items
+                .first()
+                .map_or_else(Self::default, |first| Self::of_json(first, depth)),
             Value::Object(_) => Self::of_object(value, depth),
             _ => Self::default(),
         }
@@ -73,7 +78,12 @@ impl Reading {
         }
         let message = text_at(value, &["message", "detail", "title"]);
         let code = text_at(value, &["code"]);
-        Self { is_error: message.is_some() && value.get("choices").is_none(), kind: text_at(value, &["type"]), code, message }
+        Self {
+            is_error: message.is_some() && value.get("choices").is_none(),
+            kind: text_at(value, &["type"]),
+            code,
+            message,
+        }
     }
 
     /// A message that is itself a JSON error is read instead of its wrapper.
@@ -90,7 +100,9 @@ impl Reading {
 }
 
 fn text_at(value: &Value, names: &[&str]) -> Option<String> {
-    names.iter().find_map(|name| value.get(name).and_then(as_text))
+    names
+        .iter()
+        .find_map(|name| value.get(name).and_then(as_text))
 }
 
 fn as_text(value: &Value) -> Option<String> {
@@ -121,13 +133,33 @@ mod tests {
 
     #[test]
     fn every_known_shape_is_read() {
-        assert_eq!(read(r#"{"error":{"message":"M","type":"T","param":null,"code":"C"}}"#), (some("C"), some("T"), some("M")));
-        assert_eq!(read(r#"[{"error":{"message":"M","code":400,"status":"S"}}]"#), (some("400"), some("S"), some("M")));
-        assert_eq!(read(r#"{"error":"Too Many Requests","message":"M"}"#).2, some("M"));
-        assert_eq!(read(r#"{"code":"C","error":"E"}"#), (some("C"), None, some("E")));
+        assert_eq!(
+            read(r#"{"error":{"message":"M","type":"T","param":null,"code":"C"}}"#),
+            (some("C"), some("T"), some("M"))
+        );
+        assert_eq!(
+            read(r#"[{"error":{"message":"M","code":400,"status":"S"}}]"#),
+            (some("400"), some("S"), some("M"))
+        );
+        assert_eq!(
+            read(r#"{"error":"Too Many Requests","message":"M"}"#).2,
+            some("M")
+        );
+        assert_eq!(
+            read(r#"{"code":"C","error":"E"}"#),
+            (some("C"), None, some("E"))
+        );
         assert_eq!(read(r#"{"detail":"Unauthorized"}"#).2, some("Unauthorized"));
-        assert_eq!(read(r#"{"fault":{"faultstring":"Invalid ApiKey","detail":{"errorcode":"oauth.v2.InvalidApiKey"}}}"#), (some("oauth.v2.InvalidApiKey"), None, some("Invalid ApiKey")));
-        assert_eq!(read("Error listing deployed models").2, some("Error listing deployed models"));
+        assert_eq!(
+            read(
+                r#"{"fault":{"faultstring":"Invalid ApiKey","detail":{"errorcode":"oauth.v2.InvalidApiKey"}}}"#
+            ),
+            (some("oauth.v2.InvalidApiKey"), None, some("Invalid ApiKey"))
+        );
+        assert_eq!(
+            read("Error listing deployed models").2,
+            some("Error listing deployed models")
+        );
         assert_eq!(read(""), (None, None, None));
     }
 

@@ -97,7 +97,8 @@ impl Fingerprinter {
 
     /// The fingerprint of a secret: HMAC-SHA-256, cut to 16 bytes.
     pub fn fingerprint(&self, secret: &Secret) -> Fingerprint {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&*self.0).expect("HMAC takes a key of any length");
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&*self.0).expect("HMAC takes a key of any length");
         mac.update(secret.expose().as_bytes());
         let full = mac.finalize().into_bytes();
         let mut short = [0; 16];
@@ -118,7 +119,9 @@ pub struct Fingerprint([u8; 16]);
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0[..4].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.0[..4]
+            .iter()
+            .try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -143,7 +146,10 @@ mod tests {
             ("0123456789abcdef0123456789abcdef", "01…cdef"),
             ("hunter2hunter2", "hu…"),
             ("", "…"),
-            ("\u{201c}sk-proj-abcdefghijklmnop1234\u{201d}", "?sk-proj-…234?"),
+            (
+                "\u{201c}sk-proj-abcdefghijklmnop1234\u{201d}",
+                "?sk-proj-…234?",
+            ),
         ];
         for (value, masked) in cases {
             assert_eq!(mask(value), masked);
