@@ -67,7 +67,12 @@ impl Rule {
     fn matches(&self, answer: &Answer<'_>, reading: &Reading) -> bool {
         holds(&self.status, |status| *status == answer.status)
             && holds(&self.path, |path| answer.path.contains(path.as_str()))
-            && holds(&self.code, |code| is(reading.code.as_deref(), code))
+            && (self.names(reading) || self.or_message.iter().any(|part| says(reading.message.as_deref(), part)))
+    }
+
+    /// Whether code, type and message are those of this rule.
+    fn names(&self, reading: &Reading) -> bool {
+        holds(&self.code, |code| is(reading.code.as_deref(), code))
             && holds(&self.kind, |kind| is(reading.kind.as_deref(), kind))
             && holds(&self.message, |part| says(reading.message.as_deref(), part))
     }

@@ -10,6 +10,7 @@ pub mod classify;
 pub mod diagnosis;
 pub mod inspect;
 pub mod page;
+pub mod paths;
 pub mod provider;
 pub mod reading;
 pub mod redact;

@@ -306,6 +306,10 @@ pub struct Rule {
     /// Fragments of the message, compared without case; one of them must occur. Empty covers all.
     #[serde(default)]
     pub message: Vec<String>,
+    /// Fragments of the message that do instead of `code`, `kind` and `message`: several clients print
+    /// the sentence alone.
+    #[serde(default)]
+    pub or_message: Vec<String>,
     /// Fragments of the request path; one of them must occur. Empty covers all.
     #[serde(default)]
     pub path: Vec<String>,

@@ -1,1 +1,7 @@
-//! Being written.
+//! Find, check and use LLM API keys.
+//!
+//! The edges of Keywright's rules: where keys are read from, how a provider is reached, and the one
+//! free question that proves a key.
+
+pub mod http;
+pub mod probe;
