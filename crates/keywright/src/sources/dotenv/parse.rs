@@ -1,0 +1,282 @@
+//! The grammar of a dotenv file.
+
+use std::collections::HashMap;
+
+use keywright_core::inspect::{Finding, Severity};
+use keywright_core::{Cause, Secret};
+
+use super::{Dotenv, DotenvError, Entry, LineFinding};
+use crate::sources::reference::is_variable_name;
+
+pub(super) fn parse(bytes: &[u8]) -> Result<Dotenv, DotenvError> {
+    if is_utf16(bytes) {
+        return Err(DotenvError::Utf16);
+    }
+    let text = Secret::new(String::from_utf8_lossy(bytes));
+    let mut parser = Parser {
+        rest: text.expose(),
+        line: 1,
+        dotenv: Dotenv::default(),
+    };
+    parser.file_marks();
+    while !parser.rest.is_empty() {
+        parser.statement();
+    }
+    let mut dotenv = parser.dotenv;
+    duplicates(&mut dotenv);
+    dotenv.findings.sort_by_key(|found| found.line);
+    Ok(dotenv)
+}
+
+/// A byte-order mark, or ASCII with a NUL beside each of its first letters.
+fn is_utf16(bytes: &[u8]) -> bool {
+    match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
+        [a, b, c, d, ..] => [(a, b), (c, d)]
+            .iter()
+            .all(|(x, y)| (**x == 0) != (**y == 0)),
+        _ => false,
+    }
+}
+
+struct Parser<'a> {
+    /// What has not been read; always at the beginning of a line between statements.
+    rest: &'a str,
+    line: usize,
+    dotenv: Dotenv,
+}
+
+/// A value, and how much of the text it took.
+struct Value<'a> {
+    text: String,
+    taken: &'a str,
+    trouble: Option<(Cause, &'static str)>,
+}
+
+impl<'a> Parser<'a> {
+    /// Marks of the whole file: a byte-order mark, Windows line ends.
+    fn file_marks(&mut self) {
+        if let Some(rest) = self.rest.strip_prefix('\u{feff}') {
+            self.rest = rest;
+            let says = "the file begins with a byte-order mark (U+FEFF); some loaders take it for \
+                        a part of the first name";
+            self.note(Cause::HiddenOrNonAsciiCharacter, says);
+        }
+        if self.rest.contains("\r\n") {
+            let says = "the file has Windows line ends (CRLF); a shell that sources it leaves a \
+                        carriage return in each value";
+            self.note(Cause::WhitespaceOrNewline, says);
+        }
+    }
+
+    /// One line, or several where a quoted value goes on.
+    fn statement(&mut self) {
+        let line = first_line(self.rest);
+        let content = line.trim();
+        if content.is_empty() || content.starts_with('#') {
+            self.advance(line);
+            return;
+        }
+        let start = content
+            .strip_prefix("export")
+            .filter(|rest| rest.starts_with([' ', '\t']))
+            .map_or(content, str::trim_start);
+        let Some((name, _)) = start.split_once('=') else {
+            // `export NAME` alone is shell for "pass it on", and sets nothing.
+            if start.len() == content.len() {
+                self.note(
+                    Cause::EnvNotLoaded,
+                    "the line is not NAME=value and sets nothing",
+                );
+            }
+            self.advance(line);
+            return;
+        };
+        if is_variable_name(name.trim_end()) {
+            self.assignment(line, name);
+        } else {
+            let says = "what stands before `=` is not a variable's name; the line sets nothing";
+            self.note(Cause::WrongEnvVarName, says);
+            self.advance(line);
+        }
+    }
+
+    fn assignment(&mut self, line: &'a str, name: &str) {
+        let equals = line.find('=').unwrap_or(0);
+        let after = &self.rest[equals + 1..];
+        let value_text = after.trim_start_matches([' ', '\t']);
+        if name.ends_with([' ', '\t']) || value_text.len() != after.len() {
+            let says =
+                "spaces around `=`: a shell and `docker --env-file` read this line differently";
+            self.note(Cause::WhitespaceOrNewline, says);
+        }
+        let value = value(value_text);
+        if let Some((cause, says)) = value.trouble {
+            self.note(cause, says);
+        }
+        self.dotenv.entries.push(Entry {
+            name: name.trim_end().to_owned(),
+            value: Secret::new(value.text),
+            line: self.line,
+        });
+        // All of it lies in one text: what was before the value, then the value's own part.
+        let taken = self.rest.len() - value_text.len() + value.taken.len();
+        self.advance(&self.rest[..taken]);
+    }
+
+    /// Goes on behind `taken`, which ends at a line's end.
+    fn advance(&mut self, taken: &'a str) {
+        self.line += taken.matches('\n').count();
+        self.rest = &self.rest[taken.len()..];
+        if let Some(rest) = self.rest.strip_prefix('\n') {
+            self.rest = rest;
+            self.line += 1;
+        }
+    }
+
+    fn note(&mut self, cause: Cause, says: &str) {
+        let line = self.line;
+        self.dotenv.findings.push(LineFinding {
+            line,
+            finding: warning(cause, says.to_owned()),
+        });
+    }
+}
+
+/// Reads a value from where it begins to the end of its last line, without the newline.
+fn value(text: &str) -> Value<'_> {
+    let quote = text
+        .chars()
+        .next()
+        .filter(|c| matches!(c, '"' | '\'' | '`'));
+    match quote {
+        Some(quote) => quoted(text, quote),
+        None => unquoted(first_line(text)),
+    }
+}
+
+fn unquoted(line: &str) -> Value<'_> {
+    let comment = line
+        .match_indices('#')
+        .map(|(at, _)| at)
+        .find(|at| *at == 0 || line[..*at].ends_with([' ', '\t']));
+    let text = line[..comment.unwrap_or(line.len())].trim();
+    let trouble = match comment {
+        Some(_) => Some((
+            Cause::WhitespaceOrNewline,
+            "a comment follows the value; `docker --env-file` takes it for a part of the value",
+        )),
+        None if text.contains('#') => Some((
+            Cause::TruncatedOrMistyped,
+            "`#` inside an unquoted value: some loaders cut the value there",
+        )),
+        None => None,
+    };
+    Value {
+        text: text.to_owned(),
+        taken: line,
+        trouble,
+    }
+}
+
+fn quoted(text: &str, quote: char) -> Value<'_> {
+    let Some(length) = closing(&text[1..], quote) else {
+        let line = first_line(text);
+        return Value {
+            text: line.trim().to_owned(),
+            taken: line,
+            trouble: Some((Cause::QuotesInKey, "the quote is never closed")),
+        };
+    };
+    let inside = &text[1..=length];
+    let after = first_line(&text[length + 2..]);
+    let rest = after.trim();
+    let trouble = (!rest.is_empty() && !rest.starts_with('#')).then_some((
+        Cause::QuotesInKey,
+        "text follows the closing quote and is left out",
+    ));
+    Value {
+        text: unescaped(inside, quote),
+        taken: &text[..length + 2 + after.len()],
+        trouble,
+    }
+}
+
+/// How many bytes the quoted text has. A quote that only closes beyond another assignment is not
+/// closed: it was forgotten, and must not swallow the next key.
+fn closing(text: &str, quote: char) -> Option<usize> {
+    let mut escaped = false;
+    let end = text.char_indices().find_map(|(at, c)| {
+        let closes = c == quote && !escaped;
+        escaped = c == '\\' && !escaped && quote != '`';
+        closes.then_some(at)
+    })?;
+    let swallows = text[..end].split('\n').skip(1).any(|line| {
+        let line = line.trim_start();
+        let line = line.strip_prefix("export ").unwrap_or(line);
+        line.split_once('=')
+            .is_some_and(|(name, _)| is_variable_name(name.trim()))
+    });
+    (!swallows).then_some(end)
+}
+
+fn unescaped(text: &str, quote: char) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' || quote == '`' {
+            out.push(c);
+            continue;
+        }
+        match (chars.next(), quote) {
+            (Some('n'), '"') => out.push('\n'),
+            (Some('r'), '"') => out.push('\r'),
+            (Some('t'), '"') => out.push('\t'),
+            (Some('$'), '"') => out.push('$'),
+            (Some(c), _) if c == quote || c == '\\' => out.push(c),
+            (Some(c), _) => out.extend(['\\', c]),
+            (None, _) => out.push('\\'),
+        }
+    }
+    out
+}
+
+fn first_line(text: &str) -> &str {
+    text.split('\n').next().unwrap_or_default()
+}
+
+/// The last assignment wins; the earlier ones are worth a word.
+fn duplicates(dotenv: &mut Dotenv) {
+    let mut seen: HashMap<&str, &Entry> = HashMap::new();
+    let mut found = Vec::new();
+    for entry in &dotenv.entries {
+        if let Some(earlier) = seen.insert(&entry.name, entry) {
+            let same = if earlier.value.matches(&entry.value) {
+                "same"
+            } else {
+                "another"
+            };
+            let says = format!(
+                "`{}` was set to {same} value in line {}; this one wins",
+                entry.name, earlier.line
+            );
+            found.push(LineFinding {
+                line: entry.line,
+                finding: warning(Cause::StaleValueOverrides, says),
+            });
+        }
+    }
+    dotenv.findings.extend(found);
+}
+
+fn warning(cause: Cause, says: String) -> Finding {
+    Finding {
+        cause,
+        severity: Severity::Warning,
+        says,
+        at: None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

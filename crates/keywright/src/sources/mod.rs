@@ -1,0 +1,44 @@
+//! Where keys are found: one file a source, a reference that names a place, a resolver that asks it.
+//!
+//! A source only reads. Every read looks at the world again, so that a rotated key is seen. A miss
+//! lists every place that was asked and what it said: that list is the evidence.
+
+mod discover;
+mod dotenv;
+mod env;
+mod file;
+mod near;
+mod reference;
+mod resolver;
+
+use std::pin::Pin;
+
+pub use discover::{Discovery, Hint, sibling_names};
+pub use dotenv::{Dotenv, DotenvError, Entry, LineFinding};
+pub use env::Environment;
+pub use near::near;
+pub use reference::{Reference, ReferenceError};
+pub use resolver::{Asked, Found, Miss, Resolver, SourceError};
+
+use keywright_core::Secret;
+
+/// A boxed future, so that sources can stand behind one trait.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A place that may hold secrets. Reading is all a source does.
+pub trait Source: Send + Sync {
+    /// How reports name the place of one secret: `environment variable OPENAI_API_KEY`, `.env:3`.
+    fn place(&self, name: &str, reading: Option<&Reading>) -> String;
+
+    /// Reads one secret, now. `Ok(None)` means "it is not here".
+    fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Reading>, SourceError>>;
+}
+
+/// What a source holds under a name.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The value, exactly as it stands there.
+    pub secret: Secret,
+    /// The line it stands in, counted from 1, for places that have lines.
+    pub line: Option<usize>,
+}

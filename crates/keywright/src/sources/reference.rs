@@ -1,0 +1,379 @@
+//! A reference: the name of a place that holds a key, never the key.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use keywright_core::Catalogue;
+
+use super::near::near;
+
+/// Names a place that holds a key. It can be printed; the key cannot.
+///
+/// ```
+/// use keywright::sources::Reference;
+/// let reference: Reference = "dotenv://.env#OPENAI_API_KEY".parse()?;
+/// assert_eq!(reference.to_string(), "dotenv://.env#OPENAI_API_KEY");
+/// # Ok::<(), keywright::sources::ReferenceError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reference {
+    /// `env://NAME`: an environment variable.
+    Env {
+        /// The variable.
+        name: String,
+    },
+    /// `dotenv://PATH#NAME`: a line of a dotenv file.
+    Dotenv {
+        /// The file; relative to the working directory.
+        path: PathBuf,
+        /// The variable.
+        name: String,
+    },
+    /// `file://PATH[#FIELD]`: a whole file, or one member of the JSON object in it.
+    File {
+        /// The file; relative to the working directory.
+        path: PathBuf,
+        /// The member, for a JSON file.
+        field: Option<String>,
+    },
+}
+
+/// Why a text is not a reference. No variant holds or shows the text: it may be a key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReferenceError {
+    /// Nothing was written.
+    #[error("the reference is empty")]
+    Empty,
+    /// A value stands where its place should be named.
+    #[error("a literal value stands where a reference belongs")]
+    Literal,
+    /// Shell syntax: `$NAME`, `${NAME}` or the bare name of a variable.
+    #[error("`{name}` is the name of a variable, not a reference")]
+    Variable {
+        /// The variable's name.
+        name: String,
+    },
+    /// A scheme that the design names and this version cannot read.
+    #[error("source `{scheme}` is not built in yet; known are {}", KNOWN.join(", "))]
+    NotBuiltIn {
+        /// The scheme, as written.
+        scheme: &'static str,
+    },
+    /// A scheme that nobody knows.
+    #[error("unknown source `{scheme}`; known are {}", KNOWN.join(", "))]
+    UnknownScheme {
+        /// The scheme, as written.
+        scheme: String,
+        /// The known scheme that was probably meant.
+        near: Option<&'static str>,
+    },
+    /// What follows the scheme is incomplete.
+    #[error("`{scheme}` reference lacks {what}")]
+    Incomplete {
+        /// The scheme.
+        scheme: &'static str,
+        /// What is missing.
+        what: &'static str,
+    },
+    /// The variable's name has characters that no name has.
+    #[error("`{scheme}` reference names no variable: only letters, digits and `_` make a name")]
+    BadName {
+        /// The scheme.
+        scheme: &'static str,
+    },
+}
+
+impl ReferenceError {
+    /// What to write instead. Never part of the message.
+    pub fn help(&self) -> String {
+        match self {
+            Self::Empty => "name where the key is kept, such as `env://OPENAI_API_KEY`".to_owned(),
+            Self::Literal | Self::BadName { scheme: "env" } => {
+                "keep the key in an environment variable, a `.env` file or a secret file, and write \
+                 `env://NAME`, `dotenv://.env#NAME` or `file:///path`"
+                    .to_owned()
+            }
+            Self::Variable { name } => format!("write `env://{name}`"),
+            Self::NotBuiltIn { .. } => {
+                "let its own tool write the key to a file or a variable, and name that place".to_owned()
+            }
+            Self::UnknownScheme { near: Some(near), .. } => format!("did you mean `{near}://`?"),
+            Self::UnknownScheme { near: None, .. } => format!("use one of {}", KNOWN.join(", ")),
+            Self::Incomplete { scheme, .. } | Self::BadName { scheme } => {
+                format!("write `{}`", example(scheme))
+            }
+        }
+    }
+}
+
+impl FromStr for Reference {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(ReferenceError::Empty);
+        }
+        let plain = text.strip_prefix("ref+").unwrap_or(text);
+        let Some((scheme, rest)) = plain.split_once("://") else {
+            return Err(not_a_reference(text));
+        };
+        match scheme.to_ascii_lowercase().as_str() {
+            "env" => Ok(Self::Env {
+                name: variable("env", rest)?,
+            }),
+            "dotenv" => dotenv(rest),
+            "file" => file(rest),
+            other => Err(unknown_scheme(other)),
+        }
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Env { name } => write!(f, "env://{name}"),
+            Self::Dotenv { path, name } => write!(f, "dotenv://{}#{name}", path.display()),
+            Self::File { path, field: None } => write!(f, "file://{}", path.display()),
+            Self::File {
+                path,
+                field: Some(field),
+            } => write!(f, "file://{}#{field}", path.display()),
+        }
+    }
+}
+
+fn dotenv(rest: &str) -> Result<Reference, ReferenceError> {
+    let (path, name) = rest.rsplit_once('#').ok_or(ReferenceError::Incomplete {
+        scheme: "dotenv",
+        what: "`#NAME`",
+    })?;
+    if path.is_empty() {
+        return Err(ReferenceError::Incomplete {
+            scheme: "dotenv",
+            what: "the file's path",
+        });
+    }
+    Ok(Reference::Dotenv {
+        path: path.into(),
+        name: variable("dotenv", name)?,
+    })
+}
+
+fn file(rest: &str) -> Result<Reference, ReferenceError> {
+    let (path, field) = match rest.rsplit_once('#') {
+        Some((path, field)) => (path, Some(field.trim_start_matches('/').to_owned())),
+        None => (rest, None),
+    };
+    if path.is_empty() || field.as_deref() == Some("") {
+        let what = if path.is_empty() {
+            "the file's path"
+        } else {
+            "the field after `#`"
+        };
+        return Err(ReferenceError::Incomplete {
+            scheme: "file",
+            what,
+        });
+    }
+    Ok(Reference::File {
+        path: path.into(),
+        field,
+    })
+}
+
+/// A variable's name. A key pasted in its place is called a literal and not shown.
+fn variable(scheme: &'static str, name: &str) -> Result<String, ReferenceError> {
+    if name.is_empty() {
+        return Err(ReferenceError::Incomplete {
+            scheme,
+            what: "the variable's name",
+        });
+    }
+    if looks_like_a_key(name) {
+        return Err(ReferenceError::Literal);
+    }
+    if is_variable_name(name) {
+        Ok(name.to_owned())
+    } else {
+        Err(ReferenceError::BadName { scheme })
+    }
+}
+
+/// A text without a scheme: a variable's name, or a value that must not be shown.
+fn not_a_reference(text: &str) -> ReferenceError {
+    let dollar = text.strip_prefix('$');
+    let name = dollar.map_or(text, |name| {
+        name.strip_prefix('{')
+            .and_then(|name| name.strip_suffix('}'))
+            .unwrap_or(name)
+    });
+    let written_as_one = dollar.is_some()
+        || name.contains('_') && name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    if written_as_one && is_variable_name(name) && !looks_like_a_key(name) {
+        ReferenceError::Variable {
+            name: name.to_owned(),
+        }
+    } else {
+        ReferenceError::Literal
+    }
+}
+
+fn unknown_scheme(scheme: &str) -> ReferenceError {
+    if let Some(planned) = PLANNED.iter().find(|planned| **planned == scheme) {
+        return ReferenceError::NotBuiltIn { scheme: planned };
+    }
+    let like_a_scheme = (1..=LONGEST_SCHEME).contains(&scheme.len())
+        && scheme
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || matches!(c, '-' | '+'));
+    if !like_a_scheme {
+        return ReferenceError::Literal;
+    }
+    let near = near(scheme, ["env", "dotenv", "file"]);
+    ReferenceError::UnknownScheme {
+        scheme: scheme.to_owned(),
+        near,
+    }
+}
+
+/// Whether a text may name an environment variable.
+pub(super) fn is_variable_name(name: &str) -> bool {
+    !name.starts_with(|c: char| c.is_ascii_digit())
+        && !name.is_empty()
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+fn looks_like_a_key(text: &str) -> bool {
+    let shapes = Catalogue::builtin()
+        .providers()
+        .iter()
+        .flat_map(|provider| &provider.keys);
+    text.starts_with(keywright_core::token::TOKEN_PREFIX)
+        || shapes
+            .filter(|shape| !shape.weak && !shape.prefix.is_empty())
+            .any(|shape| shape.fits(text) || text.starts_with(&shape.prefix) && text.len() >= 24)
+}
+
+fn example(scheme: &str) -> &'static str {
+    match scheme {
+        "dotenv" => "dotenv://.env#OPENAI_API_KEY",
+        "file" => "file:///run/secrets/openai",
+        _ => "env://OPENAI_API_KEY",
+    }
+}
+
+const KNOWN: &[&str] = &["env://NAME", "dotenv://PATH#NAME", "file://PATH[#FIELD]"];
+/// Sources that a later version reads; naming one is no typing error.
+const PLANNED: &[&str] = &[
+    "systemd",
+    "keyring",
+    "keychain",
+    "age",
+    "vault",
+    "openbao",
+    "aws-sm",
+    "awssm",
+    "awssecrets",
+    "aws-ps",
+    "awsssm",
+    "gcp-sm",
+    "gcpsecrets",
+    "azure-kv",
+    "azkv",
+    "azurekeyvault",
+    "op",
+    "k8s",
+    "cmd",
+];
+/// A longer word before `://` is not shown: it may be a key.
+const LONGEST_SCHEME: usize = 14;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn error(text: &str) -> ReferenceError {
+        text.parse::<Reference>().expect_err("not a reference")
+    }
+
+    #[test]
+    fn references_go_there_and_back() {
+        for text in [
+            "env://OPENAI_API_KEY",
+            "dotenv://.env#OPENAI_API_KEY",
+            "dotenv:///srv/app#1/.env#KEY",
+            "file:///run/secrets/openai",
+            "file://secrets.json#openai",
+        ] {
+            assert_eq!(text.parse::<Reference>().expect(text).to_string(), text);
+        }
+        let accepted: Reference = "ref+file:///run/x#/key".parse().expect("accepted");
+        assert_eq!(accepted.to_string(), "file:///run/x#key");
+    }
+
+    #[test]
+    fn a_pasted_key_is_refused_and_not_shown() {
+        for key in [
+            "sk-proj-abcdefghijklmnopqrstuvwxyz123456",
+            "env://sk-proj-abcdefghijklmnopqrstuvwxyz123456",
+            "env://sk-kwt-abcdefghijklmnop",
+            "abcdefghijklmnopqrstuvwxyz://x",
+            "hunter2",
+        ] {
+            let error = error(key);
+            let shown = format!("{error} {error:?} {}", error.help());
+            assert!(
+                !shown.contains("abcdefgh") && !shown.contains("hunter2"),
+                "{shown}"
+            );
+        }
+    }
+
+    #[test]
+    fn each_mistake_has_its_own_words() {
+        let variable = |name: &str| ReferenceError::Variable {
+            name: name.to_owned(),
+        };
+        assert_eq!(error(""), ReferenceError::Empty);
+        assert_eq!(error("$OPENAI_API_KEY"), variable("OPENAI_API_KEY"));
+        assert_eq!(error("${MY_KEY_2}"), variable("MY_KEY_2"));
+        assert_eq!(error("OPENAI_API_KEY"), variable("OPENAI_API_KEY"));
+        assert_eq!(
+            error("vault://secret/llm#openai"),
+            ReferenceError::NotBuiltIn { scheme: "vault" }
+        );
+        let near = ReferenceError::UnknownScheme {
+            scheme: "evn".to_owned(),
+            near: Some("env"),
+        };
+        assert_eq!(error("evn://A"), near);
+        assert_eq!(near.help(), "did you mean `env://`?");
+        assert_eq!(
+            error("dotenv://.env").to_string(),
+            "`dotenv` reference lacks `#NAME`"
+        );
+        assert_eq!(
+            error("env://").to_string(),
+            "`env` reference lacks the variable's name"
+        );
+        assert_eq!(
+            error("file://").to_string(),
+            "`file` reference lacks the file's path"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_parses_or_is_refused(text in ".{0,60}") {
+            if let Ok(reference) = text.parse::<Reference>() {
+                prop_assert_eq!(reference.to_string().parse::<Reference>(), Ok(reference));
+            }
+        }
+    }
+}
