@@ -72,4 +72,28 @@ macro_rules! provider_files {
     };
 }
 
-provider_files!["openai", "fireworks", "together"];
+provider_files![
+    "openai",
+    "fireworks",
+    "together",
+    "anthropic",
+    "azure_openai",
+    "baseten",
+    "cerebras",
+    "cohere",
+    "deepinfra",
+    "deepseek",
+    "gemini",
+    "groq",
+    "huggingface",
+    "litellm",
+    "mistral",
+    "nebius",
+    "nvidia",
+    "ollama",
+    "openrouter",
+    "perplexity",
+    "sambanova",
+    "vllm",
+    "xai",
+];
