@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use keywright_core::page::cause_page;
 use keywright_core::provider::{Charset, KeyShape, Rule, VariableRole};
 use keywright_core::reading::Reading;
 use keywright_core::{Answer, Catalogue, Cause, Confidence, ProviderSpec, classify};
+use strum::VariantArray;
 
 /// One file of `data/answers`: where it comes from, and what the provider said.
 struct Recorded {
@@ -298,6 +300,40 @@ fn a_provider_owns_its_origin() {
 }
 
 #[test]
+fn every_page_is_short_and_says_what_to_do() {
+    for cause in Cause::VARIANTS {
+        let (page, slug) = (cause_page(*cause), cause.slug());
+        assert!(
+            page.title.len() < LONGEST_TITLE && page.title.starts_with(char::is_lowercase),
+            "{slug}: {}",
+            page.title
+        );
+        assert!(
+            (2..=4).contains(&page.fixes.len()),
+            "{slug}: two to four fixes"
+        );
+        assert!(
+            page.body.lines().count() < LONGEST_PAGE,
+            "{slug}: shorten it"
+        );
+        for fix in page.fixes {
+            let words: Vec<&str> = fix
+                .command
+                .as_deref()
+                .unwrap_or_default()
+                .split(' ')
+                .collect();
+            let ours = words[0] == "keywright";
+            assert!(
+                !ours || COMMANDS.contains(&words[1]),
+                "{slug}: {}",
+                words.join(" ")
+            );
+        }
+    }
+}
+
+#[test]
 fn no_file_holds_a_real_key() {
     for file in files_below(&data()) {
         let bytes = fs::read(&file).expect("a data file");
@@ -425,9 +461,15 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
+/// The commands that a fix may name.
+const COMMANDS: [&str; 5] = ["doctor", "explain", "run", "keys", "config"];
+/// Titles stand in one line of a terminal.
+const LONGEST_TITLE: usize = 60;
+/// Pages are read to the end.
+const LONGEST_PAGE: usize = 30;
 /// Shorter words are no keys.
 const SHORTEST_KEY: usize = 24;
 /// A made-up key repeats a few characters.
-const MOST_SYNTHETIC_CHARACTERS: usize = 14;
+const MOST_SYNTHETIC_CHARACTERS: usize = 10;
 /// How much follows the prefix of a made-up key where no length is known.
 const LENGTH_WHERE_NONE_IS_KNOWN: usize = 32;
