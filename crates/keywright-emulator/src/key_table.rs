@@ -153,9 +153,9 @@ impl KeyTable {
         let mut rows = BTreeMap::new();
         for provider in Provider::ALL {
             let at = provider.index();
-            let shelf = read(&self.shelves[at].records);
+            let records = read(&self.shelves[at].records);
             let others = [&self.keyless[at], &self.crowd[at]];
-            for record in shelf.values().map(AsRef::as_ref).chain(others) {
+            for record in records.values().map(AsRef::as_ref).chain(others) {
                 for ((status, answer), calls) in lock(&record.outcomes).iter() {
                     let row = (provider, record.masked.clone(), *status, *answer);
                     *rows.entry(row).or_insert(0) += calls;
@@ -175,8 +175,8 @@ impl KeyTable {
 
     /// Counts of one key; empty when it was never used.
     pub(crate) fn counts_of(&self, provider: Provider, key: &str) -> Vec<CallCount> {
-        let shelf = read(&self.shelves[provider.index()].records);
-        let Some(record) = shelf.get(key) else {
+        let records = read(&self.shelves[provider.index()].records);
+        let Some(record) = records.get(key) else {
             return Vec::new();
         };
         let outcomes = lock(&record.outcomes);

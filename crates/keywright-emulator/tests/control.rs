@@ -1,5 +1,7 @@
 //! The control door, from outside.
 
+#![allow(clippy::unwrap_used, reason = "helpers are tests too")]
+
 mod common;
 
 use common::{builder, chat, emulator, get, key, post, put};

@@ -1,5 +1,7 @@
 //! Refusals, byte for byte and header for header.
 
+#![allow(clippy::unwrap_used, reason = "helpers are tests too")]
+
 mod common;
 
 use common::{chat, chat_body, chat_path, delete, emulator, get, key, post, put, request, send};

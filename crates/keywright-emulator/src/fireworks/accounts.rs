@@ -26,10 +26,10 @@ pub(crate) async fn handle(call: &mut Call, path: &[&str]) -> Result<Reply, Fail
     }
     let method = call.parts.method.clone();
     match (method.as_str(), path) {
-        ("GET", []) => Ok(page("accounts", vec![account(call)])),
+        ("GET", []) => Ok(page("accounts", &[account(call)])),
         ("GET", [_]) => Ok(ok(&account(call))),
-        ("GET", [_, "models"]) => Ok(page("models", Vec::new())),
-        ("GET", [_, "users"]) => Ok(page("users", vec![user(call, "emulator")])),
+        ("GET", [_, "models"]) => Ok(page("models", &[])),
+        ("GET", [_, "users"]) => Ok(page("users", &[user(call, "emulator")])),
         ("GET", [_, "users", id]) => Ok(ok(&user(call, id))),
         ("POST", [_, "users", user, "apiKeys"]) => create(call, user).await,
         ("GET", [account, "users", user, "apiKeys"]) => Ok(keys(call, account, user)),
@@ -94,7 +94,7 @@ fn keys(call: &Call, account: &str, user: &str) -> Reply {
     };
     page(
         "apiKeys",
-        call.shared.store.list(place(account, user), all).0,
+        &call.shared.store.list(place(account, user), all).0,
     )
 }
 
@@ -134,7 +134,7 @@ const fn place<'a>(account: &'a str, user: &'a str) -> Place<'a> {
     }
 }
 
-fn page(name: &str, items: Vec<Value>) -> Reply {
+fn page(name: &str, items: &[Value]) -> Reply {
     let count = items.len();
     ok(&json!({name: items, "nextPageToken": "", "totalSize": count}))
 }

@@ -20,9 +20,8 @@ pub(crate) async fn answer(call: &mut Call) -> Reply {
     let path = call.path().to_owned();
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     let (door, rest) = match segments.as_slice() {
-        ["inference", "v1", rest @ ..] => (Door::Inference, rest),
         ["v1", rest @ ..] if rest.first() == Some(&"accounts") => (Door::Control, rest),
-        ["v1", rest @ ..] => (Door::Inference, rest),
+        ["inference", "v1", rest @ ..] | ["v1", rest @ ..] => (Door::Inference, rest),
         rest @ ["verifyApiKey"] => (Door::Control, rest),
         _ => return wire::refuse(call, &lost(call)),
     };

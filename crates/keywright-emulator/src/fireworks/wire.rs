@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::failure::{Failure, Shape};
 use crate::json::{self, Layout};
@@ -29,7 +29,7 @@ struct Envelope<'a> {
 struct Error<'a> {
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    param: Option<Option<&'a str>>,
+    param: Option<Value>,
     code: Option<&'a str>,
     r#type: &'a str,
 }
@@ -46,7 +46,10 @@ pub(crate) fn error_bytes(failure: &Failure, request_id: &str) -> Bytes {
         _ => {}
     }
     let suspended = failure.id == "F4";
-    let param = failure.param.map(Some).or(suspended.then_some(None));
+    let param = failure
+        .param
+        .map(Value::from)
+        .or(suspended.then_some(Value::Null));
     let error = Error {
         message: &failure.message,
         param,

@@ -11,6 +11,7 @@ pub(crate) mod realtime;
 pub(crate) mod responses;
 pub(crate) mod runs;
 pub(crate) mod threads;
+pub(crate) mod vectors;
 pub(crate) mod wire;
 
 use serde_json::json;
@@ -46,8 +47,8 @@ async fn handle(call: &mut Call, path: &[&str]) -> Result<Reply, Failure> {
         ("POST", ["chat", "completions"]) => chat::chat(call).await,
         ("GET", ["chat", "completions"]) => Ok(empty_list()),
         ("POST", ["completions"]) => chat::completion(call).await,
-        ("POST", ["embeddings"]) => chat::embeddings(call).await,
-        ("POST", ["moderations"]) => chat::moderations(call).await,
+        ("POST", ["embeddings"]) => vectors::embeddings(call).await,
+        ("POST", ["moderations"]) => vectors::moderations(call).await,
         ("POST", ["audio", kind]) => media::audio(call, kind).await,
         ("POST", ["images", kind]) => media::images(call, kind).await,
         ("GET", ["models"]) => Ok(models::list(call)),

@@ -35,9 +35,8 @@ pub(crate) async fn handle(call: &mut Call, path: &[&str]) -> Result<Reply, Fail
     let here = place(&project);
     match (method.as_str(), path) {
         ("POST", []) => create(call, &project).await,
-        ("GET", [id]) => objects::one(call, here, id, no_response),
         ("DELETE", [id]) => objects::delete(call, here, id, "response", no_response),
-        ("POST", [id, "cancel"]) => objects::one(call, here, id, no_response),
+        ("GET", [id]) | ("POST", [id, "cancel"]) => objects::one(call, here, id, no_response),
         ("GET", [id, "input_items"]) => {
             objects::one(call, here, id, no_response)?;
             Ok(crate::openai::empty_list())

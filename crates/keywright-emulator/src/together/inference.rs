@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::json::{self, DONE, Layout};
-use crate::openai::chat::{TextRequest, required, text_request, vector};
+use crate::openai::chat::{TextRequest, required, text_request};
+use crate::openai::vectors::vector;
 use crate::reply::{EventStyle, Reply};
 use crate::request::Call;
 use crate::text::{pieces, tokens};
