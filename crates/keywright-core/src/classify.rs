@@ -67,7 +67,11 @@ impl Rule {
     fn matches(&self, answer: &Answer<'_>, reading: &Reading) -> bool {
         holds(&self.status, |status| *status == answer.status)
             && holds(&self.path, |path| answer.path.contains(path.as_str()))
-            && (self.names(reading) || self.or_message.iter().any(|part| says(reading.message.as_deref(), part)))
+            && (self.names(reading)
+                || self
+                    .or_message
+                    .iter()
+                    .any(|part| says(reading.message.as_deref(), part)))
     }
 
     /// Whether code, type and message are those of this rule.

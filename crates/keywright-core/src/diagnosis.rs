@@ -129,3 +129,39 @@ impl Diagnosis {
 
 /// The version of the JSON shape of a diagnosis.
 pub const SCHEMA: u32 = 1;
+
+impl Diagnosis {
+    /// Adds what this key did before. A key that served and is now unknown was not mistyped: someone
+    /// revoked, deleted or replaced it, or its time was over.
+    #[must_use]
+    pub fn with_history(mut self, served: u64, ago: std::time::Duration) -> Self {
+        if self.cause == Cause::InvalidKey {
+            let fixes = crate::page::fixes(Cause::RevokedOrRotated, &self.provider);
+            self.cause = Cause::RevokedOrRotated;
+            self.page = Cause::RevokedOrRotated.slug().to_owned();
+            self.confidence = Confidence::Likely;
+            self.alternatives.clear();
+            self.fixes = fixes;
+            self = self.with_alternatives([
+                (Cause::Expired, Confidence::Possible),
+                (Cause::LeakedAndAutoDisabled, Confidence::Possible),
+            ]);
+        }
+        let says = format!(
+            "this key served {served} requests, the last one {} before it was refused",
+            spoken(ago)
+        );
+        self.with_evidence(Witness::History, says)
+    }
+}
+
+/// A time span as a person says it.
+pub fn spoken(span: std::time::Duration) -> String {
+    match span.as_secs() {
+        0 => format!("{} ms", span.as_millis()),
+        1..120 => format!("{} s", span.as_secs()),
+        120..7_200 => format!("{} min", span.as_secs() / 60),
+        7_200..172_800 => format!("{} h", span.as_secs() / 3_600),
+        _ => format!("{} days", span.as_secs() / 86_400),
+    }
+}

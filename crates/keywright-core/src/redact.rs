@@ -95,6 +95,13 @@ impl Redactor {
         }
     }
 
+    /// Whether the text holds one of the loaded values, in any encoding. Shapes alone do not count.
+    pub fn finds_value(&self, text: &[u8]) -> bool {
+        self.values
+            .as_ref()
+            .is_some_and(|values| values.is_match(text))
+    }
+
     /// Starts redacting a stream of chunks.
     pub fn stream(&self) -> RedactStream<'_> {
         RedactStream {

@@ -1,1 +1,48 @@
-//! Being written.
+//! The proxy that holds the keys: a request survives a revoked key.
+//!
+//! A request goes through five phases, one file each: [`admit`] (who is asking), [`plan`] (which
+//! provider, which path), [`attempt`] (swap the header, send, read what came back, decide), [`relay`]
+//! (stream the bytes untouched) and [`settle`] (tell the ring). The decisions themselves are
+//! `keywright-core`'s. Nothing on this path waits for a lock, a database or another request.
+//!
+//! [`admit`]: self
+//! [`plan`]: self
+//! [`attempt`]: self
+//! [`relay`]: self
+//! [`settle`]: self
+
+mod admit;
+mod all_out;
+mod answer;
+mod attempt;
+mod body;
+mod choose;
+mod clock;
+pub mod config;
+mod headers;
+mod judge;
+mod keeper;
+mod key;
+mod limiter;
+mod listen;
+mod live;
+mod metrics;
+mod peek;
+mod pins;
+mod plan;
+mod pool;
+mod relay;
+pub mod report;
+mod serve;
+mod settle;
+mod shared;
+mod start;
+mod upgrade;
+mod wire;
+
+pub use config::{
+    Config, ConfigProblem, GatewaySettings, KeySettings, PathPolicy, ProviderSettings,
+    RouteSettings, VirtualKeySettings,
+};
+pub use report::{KeyReport, ProviderReport, Report};
+pub use start::{Gateway, StartError, StartOptions};

@@ -1,0 +1,465 @@
+//! Attempt: swap the header, send, read what came back, decide.
+//!
+//! The loop is dull on purpose; the decisions are core's. A request moves on only before its first
+//! byte went down, and only when the answer says in so many words that nothing ran.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HOST, HeaderValue};
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use keywright_core::ring::{self, Next};
+use keywright_core::{Cause, Classified};
+use tokio::time::Instant;
+
+use crate::answer::{Refusal, X_ATTEMPTS, X_CAUSE, X_KEY, X_ORIGIN, X_PATH, X_PROVIDER};
+use crate::body::{BodyFailure, Outgoing, RequestBody};
+use crate::choose::{Choice, Want, choose};
+use crate::clock;
+use crate::headers;
+use crate::judge::{self, Judged};
+use crate::plan::{Pin, Plan, Target, next_target};
+use crate::pool::{self, SendError};
+use crate::relay::{Down, RelayLimits};
+use crate::settle::{self, InFlight, InUse};
+use crate::shared::Shared;
+
+/// One request on its way through its attempts.
+pub(crate) struct Journey<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) worker: usize,
+    pub(crate) parts: &'a Parts,
+    pub(crate) body: &'a RequestBody,
+    pub(crate) began: Instant,
+    /// Attempts so far.
+    pub(crate) attempts: u32,
+    /// Whether a short pause was waited for.
+    waited: bool,
+}
+
+/// An answer that was not relayed, kept in case nothing better comes.
+struct Refused {
+    head: http::response::Parts,
+    body: Bytes,
+    classified: Classified,
+    used: Option<InUse>,
+}
+
+/// How one target ended.
+enum End {
+    /// This goes down.
+    Answer(Response<Down>),
+    /// No key of this target is left; the last refusal may go down.
+    Exhausted(Option<Box<Refused>>),
+    /// No connection: another target may do.
+    Unreachable(Refusal),
+}
+
+impl<'a> Journey<'a> {
+    pub(crate) fn new(
+        shared: &'a Shared,
+        worker: usize,
+        parts: &'a Parts,
+        body: &'a RequestBody,
+        began: Instant,
+    ) -> Self {
+        Self {
+            shared,
+            worker,
+            parts,
+            body,
+            began,
+            attempts: 0,
+            waited: false,
+        }
+    }
+
+    /// Tries the planned targets in order until one answers.
+    pub(crate) async fn run(&mut self, plan: &Plan) -> Response<Down> {
+        let mut last = None;
+        for (index, target) in plan.targets.iter().enumerate() {
+            let more = index + 1 < plan.targets.len();
+            match self.target(target, plan.pin.as_ref()).await {
+                End::Answer(response) => return self.finish(response, target, plan),
+                End::Unreachable(refusal) => {
+                    tracing::warn!(
+                        provider = target.upstream.id,
+                        error = refusal.message,
+                        "no connection"
+                    );
+                    last = Some(refusal.response());
+                }
+                End::Exhausted(refused) => {
+                    let goes_on = more
+                        && refused
+                            .as_ref()
+                            .is_none_or(|refused| next_target(refused.classified.cause));
+                    last = Some(self.exhausted(target, plan.pin.as_ref(), refused));
+                    if !goes_on {
+                        break;
+                    }
+                }
+            }
+        }
+        let target = plan.targets.last();
+        let response = last.unwrap_or_else(|| {
+            Refusal::new(
+                StatusCode::NOT_FOUND,
+                Cause::WrongBaseUrl,
+                "nothing is planned for this request",
+            )
+            .response()
+        });
+        match target {
+            Some(target) => self.finish(response, target, plan),
+            None => response,
+        }
+    }
+
+    /// Tries the keys of one target.
+    async fn target(&mut self, target: &Target, pin: Option<&Pin>) -> End {
+        let upstream = &target.upstream;
+        let mut want = Want {
+            model: target.model.as_deref(),
+            project: pin.map(|pin| pin.project.as_str()),
+            ..Want::default()
+        };
+        let mut last = None;
+        if upstream.passes_through() {
+            return self.pass_through(target).await;
+        }
+        loop {
+            let changes = upstream.changes.subscribe();
+            let used = match choose(upstream, &want, clock::now()) {
+                Choice::Use(used) => used,
+                Choice::Deciding if self.wait_for_decision(changes).await => continue,
+                Choice::Deciding | Choice::None => return End::Exhausted(last),
+            };
+            let Some(request) = self.request(target, Some(&used)) else {
+                return End::Exhausted(last);
+            };
+            self.attempts += 1;
+            used.key.counts.calls.fetch_add(1, Ordering::Relaxed);
+            let sent = pool::send(upstream, self.worker, request, self.first_byte()).await;
+            let (response, lease) = match sent {
+                Ok(answer) => answer,
+                Err(error) => return self.not_answered(target, &error),
+            };
+            match judge::judge(upstream, target.path.path(), response, lease, self.idle()).await {
+                Judged::Good(answer) => {
+                    settle::served(self.shared, upstream, &used, clock::now());
+                    if self.attempts > 1 {
+                        upstream.traffic.failovers.fetch_add(1, Ordering::Relaxed);
+                    }
+                    return End::Answer(self.relay(target, &used, answer));
+                }
+                Judged::Bad {
+                    head,
+                    body,
+                    classified,
+                    lease,
+                } => {
+                    lease.give_back();
+                    let retry_after = headers::retry_after(&head.headers);
+                    settle::refused(
+                        self.shared,
+                        upstream,
+                        &used,
+                        head.status.as_u16(),
+                        &classified,
+                        target.model.as_deref(),
+                        retry_after,
+                    );
+                    let next = ring::next(classified.cause, retry_after, self.waited);
+                    let refused = Box::new(Refused {
+                        head,
+                        body,
+                        classified,
+                        used: Some(used),
+                    });
+                    match next {
+                        Next::Relay => return End::Answer(self.provider_error(*refused, target)),
+                        next => {
+                            self.move_on(next, &mut want, &refused).await;
+                            last = Some(refused);
+                        }
+                    }
+                }
+                Judged::Broken(error) => return self.not_answered(target, &error),
+            }
+        }
+    }
+
+    /// Prepares the next attempt.
+    async fn move_on(&mut self, next: Next, want: &mut Want<'_>, refused: &Refused) {
+        let used = refused.used.as_ref();
+        match next {
+            Next::SameKeyAfter(pause) => {
+                self.waited = true;
+                tokio::time::sleep(pause).await;
+            }
+            Next::OtherAccount => {
+                want.barred_accounts
+                    .extend(used.and_then(|used| used.key.account.clone()));
+                want.tried.extend(used.map(|used| used.value.fingerprint));
+            }
+            Next::OtherKey | Next::Relay => {
+                want.tried.extend(used.map(|used| used.value.fingerprint))
+            }
+        }
+    }
+
+    /// Waits until the standing of some key changes; false when that takes too long.
+    async fn wait_for_decision(&self, mut changes: tokio::sync::watch::Receiver<u64>) -> bool {
+        let limit = self.shared.live.load().settings.confirm_timeout;
+        let left = limit.saturating_sub(self.began.elapsed());
+        matches!(
+            tokio::time::timeout(left, changes.changed()).await,
+            Ok(Ok(()))
+        )
+    }
+
+    /// The caller's own credential goes up, and the provider's answer comes down with its cause named.
+    async fn pass_through(&mut self, target: &Target) -> End {
+        let Some(request) = self.request(target, None) else {
+            return End::Exhausted(None);
+        };
+        self.attempts += 1;
+        let sent = pool::send(&target.upstream, self.worker, request, self.first_byte()).await;
+        let (response, lease) = match sent {
+            Ok(answer) => answer,
+            Err(error) => return self.not_answered(target, &error),
+        };
+        match judge::judge(
+            &target.upstream,
+            target.path.path(),
+            response,
+            lease,
+            self.idle(),
+        )
+        .await
+        {
+            Judged::Good(answer) => {
+                let open = InFlight::new(&target.upstream.traffic);
+                End::Answer(answer.into_response(self.relay_limits(), open))
+            }
+            Judged::Bad {
+                head,
+                body,
+                classified,
+                lease,
+            } => {
+                lease.give_back();
+                End::Answer(self.provider_error(
+                    Refused {
+                        head,
+                        body,
+                        classified,
+                        used: None,
+                    },
+                    target,
+                ))
+            }
+            Judged::Broken(error) => self.not_answered(target, &error),
+        }
+    }
+
+    /// The request as it goes to the provider: one credential, and nothing that concerns this hop only.
+    fn request(&self, target: &Target, used: Option<&InUse>) -> Option<Request<Outgoing>> {
+        let body = match &target.body {
+            Some(bytes) => Outgoing::Whole(Some(bytes.clone())),
+            None => self.body.attempt()?,
+        };
+        let mut request = Request::new(body);
+        *request.method_mut() = self.parts.method.clone();
+        *request.uri_mut() = target.path.clone().into();
+        let upstream = &target.upstream;
+        let mut headers: HeaderMap<HeaderValue> =
+            headers::onward(&self.parts.headers, upstream, used.is_none());
+        headers.insert(HOST, upstream.host_header.clone());
+        if let Some(used) = used {
+            headers.insert(upstream.auth_name.clone(), used.value.header.clone());
+        }
+        for (name, value) in &upstream.fixed_headers {
+            headers.entry(name).or_insert_with(|| value.clone());
+        }
+        if let Some(bytes) = &target.body {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+        }
+        *request.headers_mut() = headers;
+        Some(request)
+    }
+
+    /// A good answer, on its way down.
+    fn relay(&self, target: &Target, used: &InUse, answer: judge::Good) -> Response<Down> {
+        let upstream = &target.upstream;
+        if let Some(project) = used.key.project.as_deref()
+            && self.parts.method == Method::POST
+            && keywright_core::paths::is_stateful(&upstream.spec.paths, target.path.path())
+        {
+            for piece in answer.peeked() {
+                crate::pins::ids_in(piece)
+                    .into_iter()
+                    .for_each(|id| self.shared.pins.learn(id, project));
+            }
+        }
+        let mut response =
+            answer.into_response(self.relay_limits(), InFlight::new(&upstream.traffic));
+        response
+            .headers_mut()
+            .insert(X_KEY, used.value.id_header.clone());
+        response
+    }
+
+    /// A provider's refusal, as it goes down: scrubbed, with its cause named.
+    fn provider_error(&self, refused: Refused, target: &Target) -> Response<Down> {
+        let Refused {
+            head,
+            body,
+            classified,
+            used,
+        } = refused;
+        let redactor = self.shared.redactor.load();
+        let mut response = judge::scrubbed(head, &body, &redactor);
+        let headers = response.headers_mut();
+        headers.insert(X_ORIGIN, HeaderValue::from_static("provider"));
+        headers.insert(X_CAUSE, HeaderValue::from_static(classified.cause.slug()));
+        if let Some(used) = used {
+            headers.insert(X_KEY, used.value.id_header.clone());
+        }
+        tracing::debug!(
+            provider = target.upstream.id,
+            cause = classified.cause.slug(),
+            "the provider refused the request"
+        );
+        response
+    }
+
+    /// No key is left at a target: the all-out answer, or the provider's own words where they say more.
+    fn exhausted(
+        &self,
+        target: &Target,
+        pin: Option<&Pin>,
+        refused: Option<Box<Refused>>,
+    ) -> Response<Down> {
+        match refused {
+            // A short rest, or a scope that no key has: the caller can act on the provider's own answer.
+            Some(refused) if speaks_to_caller(&refused) => self.provider_error(*refused, target),
+            refused => {
+                target
+                    .upstream
+                    .traffic
+                    .all_out
+                    .fetch_add(1, Ordering::Relaxed);
+                let cause = refused.map(|refused| refused.classified.cause);
+                crate::all_out::refusal(&target.upstream, pin, target.model.as_deref(), cause)
+                    .response()
+            }
+        }
+    }
+
+    /// The request got no answer.
+    fn not_answered(&self, target: &Target, error: &SendError) -> End {
+        if let Some(failure) = self.body.failure() {
+            return End::Answer(body_refusal(failure).response());
+        }
+        let place = target.upstream.origin.authority();
+        let sources =
+            std::iter::successors(std::error::Error::source(error), |error| error.source());
+        let chain = sources.fold(error.to_string(), |chain, source| {
+            format!("{chain}: {source}")
+        });
+        let message = format!(
+            "no answer from {} at {place}: {chain}.",
+            target.upstream.spec.name
+        );
+        let (status, cause) = match error {
+            SendError::NotSent(error) => (StatusCode::BAD_GATEWAY, error.cause()),
+            SendError::MayHaveRun(_) => (StatusCode::BAD_GATEWAY, Cause::Network),
+            SendError::TimedOut(_) => (StatusCode::GATEWAY_TIMEOUT, Cause::Timeout),
+        };
+        let help = match error {
+            SendError::NotSent(_) => "The request was not sent.",
+            SendError::MayHaveRun(_) | SendError::TimedOut(_) => {
+                "The request may have run and may be billed, so it was not sent again."
+            }
+        };
+        let refusal = Refusal::new(status, cause, message).help(help);
+        match error {
+            SendError::NotSent(_) => End::Unreachable(refusal),
+            SendError::MayHaveRun(_) | SendError::TimedOut(_) if target.upstream.double_billing => {
+                End::Unreachable(refusal)
+            }
+            SendError::MayHaveRun(_) | SendError::TimedOut(_) => End::Answer(refusal.response()),
+        }
+    }
+
+    /// What every answer tells about itself.
+    fn finish(&self, mut response: Response<Down>, target: &Target, plan: &Plan) -> Response<Down> {
+        let status = response.status().as_u16();
+        let headers = response.headers_mut();
+        headers.insert(X_PROVIDER, target.upstream.id_header.clone());
+        headers.insert(X_ATTEMPTS, HeaderValue::from(self.attempts));
+        if plan.mended
+            && let Ok(path) = HeaderValue::try_from(target.path.path())
+        {
+            headers.insert(X_PATH, path);
+        }
+        target
+            .upstream
+            .traffic
+            .answered(status, self.began.elapsed());
+        response
+    }
+
+    fn first_byte(&self) -> Duration {
+        self.shared.live.load().settings.first_byte_timeout
+    }
+
+    fn idle(&self) -> Duration {
+        self.shared.live.load().settings.idle_timeout
+    }
+
+    fn relay_limits(&self) -> RelayLimits {
+        let live = self.shared.live.load();
+        RelayLimits {
+            idle: live.settings.idle_timeout,
+            deadline: self.began + live.settings.total_timeout,
+        }
+    }
+}
+
+/// Whether a provider's refusal is something that the caller can act on: it may slow down, or lacks a
+/// scope. A 401 is never passed to a caller whose own key is fine.
+fn speaks_to_caller(refused: &Refused) -> bool {
+    match refused.classified.cause.bench() {
+        keywright_core::Bench::Cooldown | keywright_core::Bench::Nothing => true,
+        keywright_core::Bench::KeyAndModel => refused.head.status != StatusCode::UNAUTHORIZED,
+        keywright_core::Bench::Key | keywright_core::Bench::Account => false,
+    }
+}
+
+/// What the gateway answers when the caller's body did not arrive.
+pub(crate) fn body_refusal(failure: BodyFailure) -> Refusal {
+    let (status, code) = match failure {
+        BodyFailure::TooLarge(_) | BodyFailure::NotKept => {
+            (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large")
+        }
+        BodyFailure::Idle(_) => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
+        BodyFailure::Broken => (StatusCode::BAD_REQUEST, "body_broken"),
+    };
+    let help = match failure {
+        BodyFailure::TooLarge(_) => "Send less, or raise `gateway.body_limit_bytes`.",
+        BodyFailure::NotKept => {
+            "Use the provider's own path instead of /v1, or raise `gateway.replay_limit_bytes`."
+        }
+        BodyFailure::Idle(_) => "Send it faster, or raise `gateway.idle_timeout_ms`.",
+        BodyFailure::Broken => "Send the whole body.",
+    };
+    Refusal::new(status, Cause::BadRequest, format!("{failure}."))
+        .code(code)
+        .help(help)
+        .close()
+}

@@ -1,0 +1,116 @@
+//! Chooses the key of the next attempt.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use keywright_core::Fingerprint;
+use keywright_core::ring::{Moment, Standing};
+
+use crate::key::Key;
+use crate::live::Upstream;
+use crate::settle::InUse;
+
+/// What a request needs of a key, and what it has used up.
+#[derive(Default)]
+pub(crate) struct Want<'a> {
+    pub(crate) model: Option<&'a str>,
+    /// Only keys of this project can see the object that the request names.
+    pub(crate) project: Option<&'a str>,
+    /// Values that were refused for this request.
+    pub(crate) tried: Vec<Fingerprint>,
+    /// Accounts that were refused for this request.
+    pub(crate) barred_accounts: Vec<String>,
+}
+
+/// The choice.
+pub(crate) enum Choice {
+    /// This key serves.
+    Use(InUse),
+    /// A look is under way that may give a key within moments.
+    Deciding,
+    /// Every key that is left rests or is out.
+    None,
+}
+
+/// Chooses: the first key in order that may serve, or by weight where weights are set.
+pub(crate) fn choose(upstream: &Upstream, want: &Want<'_>, now: Moment) -> Choice {
+    let mut deciding = false;
+    let start = weighted_start(upstream);
+    let count = upstream.keys.len();
+    for offset in 0..count {
+        let key = &upstream.keys[(start + offset) % count];
+        match key.standing(now) {
+            Standing::Ready => match take(key, want, now) {
+                Taken::Yes(used) => return Choice::Use(used),
+                Taken::OnTrial => deciding = true,
+                Taken::No => {}
+            },
+            Standing::Deciding => deciding = deciding || fits(key, want, now),
+            Standing::Resting(_) | Standing::Out(_) => {}
+        }
+    }
+    if deciding {
+        Choice::Deciding
+    } else {
+        Choice::None
+    }
+}
+
+enum Taken {
+    Yes(InUse),
+    /// The one request that probation allows is under way.
+    OnTrial,
+    No,
+}
+
+fn take(key: &Arc<Key>, want: &Want<'_>, now: Moment) -> Taken {
+    if !fits(key, want, now) {
+        return Taken::No;
+    }
+    let Some(value) = key
+        .value()
+        .filter(|value| !want.tried.contains(&value.fingerprint))
+    else {
+        return Taken::No;
+    };
+    match key.admit_trial() {
+        Some(trial) => Taken::Yes(InUse {
+            key: Arc::clone(key),
+            value,
+            trial,
+        }),
+        None => Taken::OnTrial,
+    }
+}
+
+fn fits(key: &Key, want: &Want<'_>, now: Moment) -> bool {
+    let of_project = match (want.project, &key.project) {
+        (Some(wanted), Some(project)) => wanted == project,
+        _ => true,
+    };
+    let of_account = key
+        .account
+        .as_ref()
+        .is_none_or(|account| !want.barred_accounts.contains(account));
+    let of_model = want
+        .model
+        .is_none_or(|model| key.model_bench(model, now).is_none());
+    of_project && of_account && of_model
+}
+
+/// Where to begin: at the first key, or spread over the keys by their weights.
+fn weighted_start(upstream: &Upstream) -> usize {
+    if upstream.total_weight == 0 {
+        return 0;
+    }
+    // The counter of requests turns the wheel; it was raised when this request came in.
+    let mut at = upstream.traffic.requests.load(Ordering::Relaxed) % upstream.total_weight;
+    for (index, key) in upstream.keys.iter().enumerate() {
+        let weight = u64::from(key.weight);
+        if at < weight {
+            return index;
+        }
+        at -= weight;
+    }
+    0
+}

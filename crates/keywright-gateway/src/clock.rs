@@ -1,0 +1,33 @@
+//! The gateway's time, and the random key of this process.
+
+use std::sync::LazyLock;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use keywright_core::Fingerprinter;
+use keywright_core::ring::Moment;
+use tokio::time::Instant;
+
+/// Milliseconds since the gateway was first asked, plus one day so that every "ago" has room.
+pub(crate) fn now() -> Moment {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    Moment(DAY_MS + u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX / 2))
+}
+
+/// Seconds since 1970.
+pub(crate) fn unix_seconds() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+/// Fingerprints under a random key of this process: they cannot be looked up anywhere else.
+pub(crate) fn fingerprinter() -> &'static Fingerprinter {
+    static FINGERPRINTER: LazyLock<Fingerprinter> = LazyLock::new(|| {
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).expect("the operating system has random bytes");
+        Fingerprinter::new(key)
+    });
+    &FINGERPRINTER
+}
+
+const DAY_MS: u64 = 86_400_000;

@@ -1,0 +1,175 @@
+//! Header hygiene: what goes onward, and what concerns one hop or one key only.
+
+use std::time::Duration;
+
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL, TE, TRAILER, TRANSFER_ENCODING,
+    UPGRADE,
+};
+use http::{HeaderMap, HeaderValue};
+
+use crate::admit::{KEY_HEADERS, KEY_PROTOCOL};
+use crate::live::Upstream;
+
+/// The caller's headers as they go to the provider. With `own_credential` the caller's own goes through.
+pub(crate) fn onward(from: &HeaderMap, upstream: &Upstream, own_credential: bool) -> HeaderMap {
+    let upgrade = is_upgrade(from);
+    let mut to = HeaderMap::with_capacity(from.len() + 2);
+    let named = named_by_connection(from);
+    for (name, value) in from {
+        let credential = *name == AUTHORIZATION || KEY_HEADERS.iter().any(|header| name == header);
+        let tenant = upstream.tenant_headers.contains(name);
+        if is_hop_by_hop(name)
+            || *name == HOST
+            || named.contains(name)
+            || ((credential || tenant) && !own_credential)
+        {
+            continue;
+        }
+        if *name == SEC_WEBSOCKET_PROTOCOL && !own_credential {
+            if let Some(value) = without_key(value) {
+                to.append(SEC_WEBSOCKET_PROTOCOL, value);
+            }
+            continue;
+        }
+        to.append(name, value.clone());
+    }
+    if upgrade {
+        to.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        to.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    }
+    to
+}
+
+/// The provider's headers as they go down.
+pub(crate) fn downward(headers: &mut HeaderMap) {
+    let named = named_by_connection(headers);
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+    for name in named {
+        headers.remove(name);
+    }
+}
+
+/// Whether this asks for a WebSocket.
+pub(crate) fn is_upgrade(headers: &HeaderMap) -> bool {
+    headers
+        .get(UPGRADE)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// How long the provider asks to wait: `retry-after-ms`, then `retry-after` in seconds.
+///
+/// Dates are left alone: no provider of the catalogue sends them, and a clock that is off would turn
+/// them into nonsense.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let number = |name: &HeaderName| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
+    let ms = number(&RETRY_AFTER_MS)
+        .or_else(|| number(&RETRY_AFTER).map(|seconds| seconds * 1_000.0))?;
+    (0.0..=LONGEST_MS)
+        .contains(&ms)
+        .then(|| Duration::from_secs_f64(ms / 1_000.0))
+}
+
+/// Header names that `Connection` makes hop-by-hop.
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    let Some(value) = headers
+        .get(CONNECTION)
+        .and_then(|value| value.to_str().ok())
+    else {
+        return Vec::new();
+    };
+    if value.eq_ignore_ascii_case("keep-alive") || value.eq_ignore_ascii_case("close") {
+        return Vec::new();
+    }
+    value
+        .split(',')
+        .filter_map(|name| HeaderName::try_from(name.trim()).ok())
+        .filter(|name| *name != CONTENT_LENGTH)
+        .collect()
+}
+
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    *name == CONNECTION
+        || *name == TRANSFER_ENCODING
+        || *name == UPGRADE
+        || *name == TE
+        || *name == TRAILER
+        || *name == EXPECT
+        || *name == PROXY_AUTHORIZATION
+        || *name == PROXY_AUTHENTICATE
+        || *name == KEEP_ALIVE
+        || *name == PROXY_CONNECTION
+}
+
+/// The sub-protocols without the one that carries a key.
+fn without_key(value: &HeaderValue) -> Option<HeaderValue> {
+    let Ok(text) = value.to_str() else {
+        return Some(value.clone());
+    };
+    let rest: Vec<&str> = text
+        .split(',')
+        .map(str::trim)
+        .filter(|protocol| !protocol.starts_with(KEY_PROTOCOL))
+        .collect();
+    (!rest.is_empty())
+        .then(|| HeaderValue::try_from(rest.join(", ")).ok())
+        .flatten()
+}
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+const HOP_BY_HOP: [HeaderName; 8] = [
+    CONNECTION,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    TE,
+    TRAILER,
+    PROXY_AUTHENTICATE,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+];
+/// A day: anything longer is no pause.
+const LONGEST_MS: f64 = 86_400_000.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_read_from_either_header() {
+        let with = |name: &'static str, value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_static(value));
+            retry_after(&headers)
+        };
+        assert_eq!(with("retry-after", "2"), Some(Duration::from_secs(2)));
+        assert_eq!(with("retry-after", "0.5"), Some(Duration::from_millis(500)));
+        assert_eq!(
+            with("retry-after-ms", "174"),
+            Some(Duration::from_millis(174))
+        );
+        assert_eq!(with("retry-after", "NaN"), None);
+        assert_eq!(with("retry-after", "-1"), None);
+        assert_eq!(with("retry-after", "1e300"), None);
+        assert_eq!(with("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT"), None);
+    }
+
+    #[test]
+    fn a_key_in_a_sub_protocol_goes_no_further() {
+        let value = HeaderValue::from_static(
+            "realtime, openai-insecure-api-key.sk-kwt-1, openai-beta.realtime-v1",
+        );
+        assert_eq!(
+            without_key(&value).expect("the rest"),
+            "realtime, openai-beta.realtime-v1"
+        );
+        assert_eq!(
+            without_key(&HeaderValue::from_static("openai-insecure-api-key.x")),
+            None
+        );
+    }
+}

@@ -1,0 +1,380 @@
+//! Reads as much of an answer as its judgement needs: the status, an error's body, or the first event
+//! of a stream, which is the last safe moment to move on.
+
+use std::collections::VecDeque;
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use keywright_core::{Answer, Classified, Failover, Redactor, classify};
+
+use crate::headers;
+use crate::live::Upstream;
+use crate::pool::{Lease, SendError};
+use crate::relay::{Down, RelayLimits};
+use crate::settle::InFlight;
+
+/// What an answer turned out to be.
+pub(crate) enum Judged {
+    /// It goes down.
+    Good(Good),
+    /// It is a failure, read whole.
+    Bad {
+        head: http::response::Parts,
+        body: Bytes,
+        classified: Classified,
+        lease: Lease,
+    },
+    /// It broke off before it could be judged.
+    Broken(SendError),
+}
+
+/// An answer that goes down, with what was peeked at.
+pub(crate) struct Good {
+    head: http::response::Parts,
+    peeked: VecDeque<Bytes>,
+    source: Incoming,
+    lease: Lease,
+}
+
+impl Good {
+    /// What was read before the decision.
+    pub(crate) fn peeked(&self) -> impl Iterator<Item = &[u8]> {
+        self.peeked.iter().map(|bytes| &bytes[..])
+    }
+
+    /// The answer as it goes down: bytes untouched, hop-by-hop headers dropped.
+    pub(crate) fn into_response(self, limits: RelayLimits, open: InFlight) -> Response<Down> {
+        let Self {
+            mut head,
+            peeked,
+            source,
+            lease,
+        } = self;
+        headers::downward(&mut head.headers);
+        Response::from_parts(head, Down::relayed(peeked, source, lease, limits, open))
+    }
+}
+
+/// Judges one answer.
+pub(crate) async fn judge(
+    upstream: &Arc<Upstream>,
+    path: &str,
+    response: Response<Incoming>,
+    lease: Lease,
+    idle: Duration,
+) -> Judged {
+    let (head, mut source) = response.into_parts();
+    if head.status == StatusCode::SWITCHING_PROTOCOLS || head.status.is_redirection() {
+        return Judged::Good(Good {
+            head,
+            peeked: VecDeque::new(),
+            source,
+            lease,
+        });
+    }
+    if head.status.as_u16() >= 400 {
+        return match collect(&mut source, idle, LONGEST_ERROR).await {
+            Ok(body) => bad(upstream, path, head, body, lease),
+            Err(error) => Judged::Broken(error),
+        };
+    }
+    let kind = Kind::of(&head.headers);
+    if kind == Kind::Other {
+        return Judged::Good(Good {
+            head,
+            peeked: VecDeque::new(),
+            source,
+            lease,
+        });
+    }
+    let mut peeked = VecDeque::new();
+    match peek(&mut source, &mut peeked, kind, idle).await {
+        Err(error) => Judged::Broken(error),
+        Ok(None) => Judged::Good(Good {
+            head,
+            peeked,
+            source,
+            lease,
+        }),
+        Ok(Some(event)) => match movable(upstream, path, head.status, &event) {
+            None => Judged::Good(Good {
+                head,
+                peeked,
+                source,
+                lease,
+            }),
+            Some(classified) => Judged::Bad {
+                head,
+                body: joined(&peeked),
+                classified,
+                lease,
+            },
+        },
+    }
+}
+
+fn bad(
+    upstream: &Upstream,
+    path: &str,
+    head: http::response::Parts,
+    body: Bytes,
+    lease: Lease,
+) -> Judged {
+    let plain = decoded(&head.headers, &body);
+    let answer = Answer {
+        status: head.status.as_u16(),
+        path,
+        body: plain.as_deref().unwrap_or(&body),
+    };
+    match classify(upstream.spec, &answer) {
+        Some(classified) => Judged::Bad {
+            head,
+            body,
+            classified,
+            lease,
+        },
+        // Not reached: every status from 400 on is a failure. Said as what it is, not with a panic.
+        None => Judged::Broken(SendError::TimedOut(Duration::ZERO)),
+    }
+}
+
+/// An error that came with a good status, if moving on from it can help. Anything else goes down as it is.
+fn movable(
+    upstream: &Upstream,
+    path: &str,
+    status: StatusCode,
+    event: &[u8],
+) -> Option<Classified> {
+    let answer = Answer {
+        status: status.as_u16(),
+        path,
+        body: event,
+    };
+    let classified = classify(upstream.spec, &answer)?;
+    (classified.cause.failover() != Failover::Stop).then_some(classified)
+}
+
+/// What kind of body a good answer has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Server-sent events.
+    Events,
+    /// JSON.
+    Json,
+    /// Anything else.
+    Other,
+}
+
+impl Kind {
+    fn of(headers: &HeaderMap) -> Self {
+        let kind = headers
+            .get(CONTENT_TYPE)
+            .map(HeaderValue::as_bytes)
+            .unwrap_or_default();
+        match kind {
+            _ if headers.contains_key(CONTENT_ENCODING) => Self::Other,
+            kind if kind.starts_with(b"text/event-stream") => Self::Events,
+            kind if kind.starts_with(b"application/json") => Self::Json,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Reads the first event of a stream, or the first piece of JSON; gives it when it may be an error.
+async fn peek(
+    source: &mut Incoming,
+    peeked: &mut VecDeque<Bytes>,
+    kind: Kind,
+    idle: Duration,
+) -> Result<Option<Bytes>, SendError> {
+    let mut held = 0;
+    while let Some(piece) = piece(source, idle).await? {
+        held += piece.len();
+        peeked.push_back(piece);
+        match kind {
+            Kind::Json if !begins_as_error(&peeked[0]) => return Ok(None),
+            Kind::Events if first_event(peeked).is_some() => break,
+            _ if held > LONGEST_PEEK => return Ok(None),
+            _ => {}
+        }
+    }
+    Ok(match kind {
+        Kind::Events => first_event(peeked).flatten(),
+        Kind::Json | Kind::Other => Some(joined(peeked)),
+    })
+}
+
+fn begins_as_error(piece: &[u8]) -> bool {
+    let text = piece.trim_ascii_start();
+    let member = text.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+    text.is_empty()
+        || member.is_some_and(|member| member.starts_with(b"\"error\"") || member.is_empty())
+}
+
+/// The data of the first event that carries data, once it is complete: `Some(None)` when it is no error.
+fn first_event(peeked: &VecDeque<Bytes>) -> Option<Option<Bytes>> {
+    let whole = joined(peeked);
+    let mut data: Vec<u8> = Vec::new();
+    let mut named_error = false;
+    for line in whole.split_inclusive(|byte| *byte == b'\n') {
+        let complete = line.ends_with(b"\n");
+        let line = line.trim_ascii_end();
+        if let Some(value) = line.strip_prefix(b"data:") {
+            data.extend_from_slice(value.trim_ascii_start());
+        } else if let Some(name) = line.strip_prefix(b"event:") {
+            named_error = matches!(name.trim_ascii(), b"error" | b"response.failed");
+        } else if line.is_empty() && complete && !data.is_empty() {
+            let suspicious = named_error || memchr::memmem::find(&data, b"\"error\"").is_some();
+            return Some(suspicious.then(|| Bytes::from(data)));
+        }
+    }
+    None
+}
+
+fn joined(pieces: &VecDeque<Bytes>) -> Bytes {
+    if let [one] = pieces.as_slices().0
+        && pieces.len() == 1
+    {
+        return one.clone();
+    }
+    let mut all = BytesMut::new();
+    pieces.iter().for_each(|piece| all.extend_from_slice(piece));
+    all.freeze()
+}
+
+/// The next piece of a provider's body, within the idle limit.
+async fn piece(source: &mut Incoming, idle: Duration) -> Result<Option<Bytes>, SendError> {
+    loop {
+        match tokio::time::timeout(idle, source.frame()).await {
+            Err(_) => return Err(SendError::TimedOut(idle)),
+            Ok(None) => return Ok(None),
+            Ok(Some(Err(error))) => return Err(SendError::MayHaveRun(error)),
+            Ok(Some(Ok(frame))) => {
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data));
+                }
+            }
+        }
+    }
+}
+
+/// A whole body up to a limit; what comes after the limit is cut off.
+async fn collect(source: &mut Incoming, idle: Duration, most: usize) -> Result<Bytes, SendError> {
+    let mut all = BytesMut::new();
+    while let Some(piece) = piece(source, idle).await? {
+        let room = most - all.len();
+        all.extend_from_slice(&piece[..piece.len().min(room)]);
+        if all.len() == most {
+            break;
+        }
+    }
+    Ok(all.freeze())
+}
+
+/// A copy of a compressed body, decoded for judgement; `None` when it is plain or cannot be decoded.
+fn decoded(headers: &HeaderMap, body: &[u8]) -> Option<Vec<u8>> {
+    let encoding = headers
+        .get(CONTENT_ENCODING)?
+        .as_bytes()
+        .to_ascii_lowercase();
+    let mut plain = Vec::new();
+    let limit = LONGEST_ERROR as u64;
+    let read = match encoding.as_slice() {
+        b"gzip" | b"x-gzip" => flate2::read::GzDecoder::new(body)
+            .take(limit)
+            .read_to_end(&mut plain),
+        b"deflate" => flate2::read::ZlibDecoder::new(body)
+            .take(limit)
+            .read_to_end(&mut plain),
+        b"br" => brotli_decompressor::Decompressor::new(body, 4_096)
+            .take(limit)
+            .read_to_end(&mut plain),
+        b"zstd" => ruzstd::decoding::StreamingDecoder::new(body)
+            .ok()?
+            .take(limit)
+            .read_to_end(&mut plain),
+        _ => return None,
+    };
+    read.ok().map(|_| plain)
+}
+
+/// A refusal as it goes down: no loaded key in its body or its headers, in any encoding.
+///
+/// A compressed body that holds no key goes down as it came; one that does is sent decoded and scrubbed.
+pub(crate) fn scrubbed(
+    mut head: http::response::Parts,
+    body: &Bytes,
+    redactor: &Redactor,
+) -> Response<Down> {
+    headers::downward(&mut head.headers);
+    for value in head.headers.values_mut() {
+        if let std::borrow::Cow::Owned(clean) = redactor.redact(value.as_bytes()) {
+            let ascii = String::from_utf8_lossy(&clean).replace('…', "...");
+            *value = HeaderValue::try_from(ascii)
+                .unwrap_or_else(|_| HeaderValue::from_static("redacted"));
+        }
+    }
+    let plain = decoded(&head.headers, body);
+    let source = plain.as_deref().unwrap_or(body);
+    let sent = match redactor.redact(source) {
+        std::borrow::Cow::Borrowed(_) => body.clone(),
+        std::borrow::Cow::Owned(clean) => {
+            head.headers.remove(CONTENT_ENCODING);
+            Bytes::from(clean)
+        }
+    };
+    if head.headers.contains_key(CONTENT_LENGTH) {
+        head.headers
+            .insert(CONTENT_LENGTH, HeaderValue::from(sent.len()));
+    }
+    Response::from_parts(head, Down::whole(sent))
+}
+
+/// No provider's error is longer.
+const LONGEST_ERROR: usize = 1024 * 1024;
+/// A first event longer than this is content.
+const LONGEST_PEEK: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(pieces: &[&'static str]) -> Option<Option<Bytes>> {
+        first_event(
+            &pieces
+                .iter()
+                .map(|piece| Bytes::from_static(piece.as_bytes()))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn the_first_event_is_found_over_pieces_and_comments() {
+        assert_eq!(event(&["data: {\"choices\":[]}\n"]), None);
+        assert_eq!(event(&["data: {\"choices\":[]}\n", "\n"]), Some(None));
+        assert_eq!(event(&[": ping\n\n"]), None);
+        let error = Some(Some(Bytes::from_static(b"{\"error\":{}}")));
+        assert_eq!(
+            event(&[": ping\n\ndata: {\"err", "or\":{}}\r\n\r\n"]),
+            error
+        );
+        assert_eq!(
+            event(&["event: error\ndata: {\"code\":1}\n\n"]),
+            Some(Some(Bytes::from_static(b"{\"code\":1}")))
+        );
+    }
+
+    #[test]
+    fn only_json_that_begins_as_an_error_is_held_back() {
+        assert!(begins_as_error(b" {\n \"error\": {}}"));
+        assert!(begins_as_error(b"{"));
+        assert!(!begins_as_error(b"{\"id\":\"x\",\"error\":null}"));
+        assert!(!begins_as_error(b"[1]"));
+    }
+}

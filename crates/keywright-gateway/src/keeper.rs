@@ -1,0 +1,246 @@
+//! The keeper: looks after keys that are suspect or out, away from the data path.
+//!
+//! On a refusal it reads the key's source again before anything else: a changed value is a rotation,
+//! not a failure. If the value is the same, one free probe decides. Keys that are out are looked at
+//! again with backoff, and at once when their source hands out another value.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use keywright::probe::{Probed, probe};
+use keywright_core::Cause;
+use keywright_core::ring::{Backoff, Event, Health, Look, Task};
+use tokio::task::JoinSet;
+
+use crate::all_out::suspect_provider;
+use crate::clock;
+use crate::key::{self, Key, KeyValue};
+use crate::live::Upstream;
+use crate::settle;
+use crate::shared::Shared;
+
+/// Runs until the gateway stops.
+pub(crate) async fn keep(shared: Arc<Shared>) {
+    let mut looks = JoinSet::new();
+    let mut stop = shared.draining.subscribe();
+    loop {
+        start_looks(&shared, &mut looks);
+        tokio::select! {
+            () = shared.wake_keeper.notified() => {}
+            Some(_) = looks.join_next(), if !looks.is_empty() => {}
+            () = tokio::time::sleep(TICK) => {}
+            _ = stop.wait_for(|draining| *draining) => return,
+        }
+    }
+}
+
+fn start_looks(shared: &Arc<Shared>, looks: &mut JoinSet<()>) {
+    let now = clock::now();
+    for (upstream, key) in shared.live.load().keys() {
+        let Some(look) = needed(shared, upstream, key) else {
+            continue;
+        };
+        if key.looking.swap(true, Ordering::AcqRel) {
+            continue;
+        }
+        tracing::debug!(
+            provider = upstream.id,
+            key = key.masked(),
+            ?look,
+            at = now.0,
+            "looking at a key"
+        );
+        let (shared, upstream, key) = (Arc::clone(shared), Arc::clone(upstream), Arc::clone(key));
+        looks.spawn(async move {
+            let seen = match look {
+                Needed::Source => reread(&shared, &upstream, &key).await,
+                Needed::SourceAndProbe => confirm(&shared, &upstream, &key).await,
+            };
+            key.looking.store(false, Ordering::Release);
+            if seen {
+                upstream.changed();
+            }
+        });
+    }
+}
+
+/// What a key needs now.
+#[derive(Clone, Copy, Debug)]
+enum Needed {
+    /// Its source may hold another value.
+    Source,
+    /// Its source, then a probe.
+    SourceAndProbe,
+}
+
+fn needed(shared: &Shared, upstream: &Upstream, key: &Key) -> Option<Needed> {
+    let now = clock::now();
+    match key.health() {
+        Health::Suspect { .. } => Some(Needed::SourceAndProbe),
+        Health::Quarantined { .. } if key.value().is_none() => Some(Needed::Source),
+        Health::Quarantined { retry_at, .. } => {
+            let value = key.value()?;
+            let backoff = if suspect_provider(upstream) {
+                SOON
+            } else {
+                shared.backoff
+            };
+            let due = retry_at <= now;
+            let change = due
+                .then(|| key.tell(value.fingerprint, Event::Due, &backoff, now))
+                .flatten();
+            settle::announce(shared, upstream, key, change);
+            let probe = change
+                .is_some_and(|change| matches!(change.task, Some(Task::Confirm | Task::Probe)));
+            Some(if probe {
+                Needed::SourceAndProbe
+            } else {
+                Needed::Source
+            })
+        }
+        Health::CoolingDown { until } if until <= now => {
+            let change = key
+                .value()
+                .and_then(|value| key.tell(value.fingerprint, Event::Due, &shared.backoff, now));
+            settle::announce(shared, upstream, key, change);
+            None
+        }
+        Health::Active | Health::CoolingDown { .. } | Health::Probation { .. } => None,
+    }
+}
+
+/// Reads the source again; true when the key has a new value that may serve.
+async fn reread(shared: &Shared, upstream: &Upstream, key: &Key) -> bool {
+    match key::read(&key.reference, upstream.spec, &shared.resolver).await {
+        Ok(value)
+            if key
+                .value()
+                .is_some_and(|old| old.fingerprint == value.fingerprint) =>
+        {
+            false
+        }
+        Ok(value) => rotate(shared, upstream, key, value).await,
+        Err(why) => {
+            if key.value().is_none() {
+                key.lose(&why);
+            }
+            false
+        }
+    }
+}
+
+/// The one look after a refusal: source first, then a free probe.
+async fn confirm(shared: &Shared, upstream: &Upstream, key: &Key) -> bool {
+    if reread(shared, upstream, key).await {
+        return true;
+    }
+    let Some(value) = key.value() else {
+        return true;
+    };
+    let probed = ask(shared, upstream, key, &value).await;
+    key.note_look(described(upstream, &probed));
+    let backoff = if suspect_provider(upstream) {
+        SOON
+    } else {
+        shared.backoff
+    };
+    let change = key.tell(
+        value.fingerprint,
+        Event::Probed(probed.look),
+        &backoff,
+        clock::now(),
+    );
+    settle::announce(shared, upstream, key, change);
+    true
+}
+
+/// A new value is probed, then it joins the ring. Only a plain refusal keeps it out.
+async fn rotate(shared: &Shared, upstream: &Upstream, key: &Key, value: KeyValue) -> bool {
+    let probed = ask(shared, upstream, key, &value).await;
+    let (old, new) = (key.masked(), value.masked.clone());
+    if let Look::Refused(cause) = probed.look {
+        tracing::warn!(
+            provider = upstream.id,
+            new,
+            cause = cause.slug(),
+            "the source hands out a value that the provider refuses"
+        );
+        // It is remembered as the key's value, so that it is not probed again and again.
+        let fingerprint = value.fingerprint;
+        key.replace(value);
+        let now = clock::now();
+        for event in [
+            Event::Refused(Cause::InvalidKey),
+            Event::Probed(Look::Refused(cause)),
+        ] {
+            let change = key.tell(fingerprint, event, &shared.backoff, now);
+            settle::announce(shared, upstream, key, change);
+        }
+        key.note_look(described(upstream, &probed));
+        shared.refresh_redactor();
+        return false;
+    }
+    key.replace(value);
+    shared.refresh_redactor();
+    upstream.changed();
+    tracing::info!(
+        provider = upstream.id,
+        old,
+        new,
+        place = key.place(),
+        "the key was rotated"
+    );
+    true
+}
+
+async fn ask(shared: &Shared, upstream: &Upstream, key: &Key, value: &KeyValue) -> Probed {
+    key.counts.probes.fetch_add(1, Ordering::Relaxed);
+    let limit = shared
+        .live
+        .load()
+        .settings
+        .confirm_timeout
+        .min(LONGEST_PROBE);
+    probe(
+        &upstream.connector,
+        upstream.spec,
+        &upstream.origin,
+        &value.secret,
+        limit,
+    )
+    .await
+}
+
+/// What a probe showed, in words.
+fn described(upstream: &Upstream, probed: &Probed) -> String {
+    let name = &upstream.spec.name;
+    match (probed.look, &probed.answer, &probed.error) {
+        (Look::Works, ..) => format!("a free question to {name} was answered: the key is known"),
+        (Look::Refused(cause), Some((status, _)), _) => format!(
+            "a free question to {name} was refused too: {status} [{}]",
+            cause.slug()
+        ),
+        (Look::Refused(cause), ..) => {
+            format!("a free question to {name} shows: [{}]", cause.slug())
+        }
+        (Look::Unknown, _, Some(error)) => {
+            format!("a free question to {name} got no answer: {error}")
+        }
+        (Look::Unknown, Some((status, _)), _) => format!(
+            "a free question to {name} was answered {status}, which says nothing about the key"
+        ),
+        (Look::Unknown, ..) => format!("{name} has no free question that proves a key"),
+    }
+}
+
+/// How often sources of keys that are out are read again.
+const TICK: Duration = Duration::from_millis(500);
+/// A probe that takes longer shows nothing.
+const LONGEST_PROBE: Duration = Duration::from_secs(5);
+/// When all keys went out at once, the provider may be back in a moment.
+const SOON: Backoff = Backoff {
+    first: Duration::from_secs(2),
+    longest: Duration::from_secs(15),
+    pause: Duration::from_secs(2),
+};

@@ -1,0 +1,463 @@
+//! One key of a provider: its value, its state, and what is known about it.
+//!
+//! The state lives behind a lock that is held for a few instructions and never across an await. What
+//! the data path reads on every request is a copy of it in one atomic.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use http::HeaderValue;
+use keywright::sources::{Miss, Reference, Resolver};
+use keywright_core::ring::{Backoff, Event, Health, Moment, Standing, Task, step};
+use keywright_core::{
+    Cause, Classified, Confidence, Diagnosis, Fingerprint, ProviderSpec, Secret, Witness, mask,
+};
+
+use crate::clock;
+use crate::config::KeySettings;
+use crate::start::StartError;
+
+/// One key of a provider.
+pub(crate) struct Key {
+    pub(crate) reference: Reference,
+    pub(crate) account: Option<String>,
+    pub(crate) project: Option<String>,
+    pub(crate) weight: u32,
+    /// The value now; `None` while its source has none.
+    value: ArcSwapOption<KeyValue>,
+    record: Mutex<Record>,
+    /// A copy of the state for readers: see [`pack`].
+    standing: AtomicU64,
+    /// Models that this key may not use, until when. Empty almost always; `benched_models` says so.
+    models: Mutex<HashMap<String, (Moment, Cause)>>,
+    benched_models: AtomicBool,
+    /// Whether the one request that probation allows is under way.
+    trial: AtomicBool,
+    /// Whether a look is under way.
+    pub(crate) looking: AtomicBool,
+    pub(crate) counts: Counts,
+}
+
+/// What this key did, since the gateway started.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    /// Requests sent with it.
+    pub(crate) calls: AtomicU64,
+    /// Requests that it served.
+    pub(crate) served: AtomicU64,
+    /// Requests refused for a cause that concerns the key.
+    pub(crate) refused: AtomicU64,
+    /// Refusals that came after the first one had put the key aside.
+    pub(crate) useless: AtomicU64,
+    /// Probes sent.
+    pub(crate) probes: AtomicU64,
+    /// When it last served.
+    pub(crate) last_served: AtomicU64,
+}
+
+/// A key's value, with everything that is made from it once.
+pub(crate) struct KeyValue {
+    pub(crate) secret: Secret,
+    pub(crate) header: HeaderValue,
+    pub(crate) fingerprint: Fingerprint,
+    /// The fingerprint as `x-keywright-key` tells it.
+    pub(crate) id_header: HeaderValue,
+    pub(crate) masked: String,
+    pub(crate) place: String,
+}
+
+/// What is guarded by the lock.
+struct Record {
+    health: Health,
+    /// The last refusal, as its diagnosis.
+    refusal: Option<Diagnosis>,
+    /// What the look that followed said.
+    look: Option<String>,
+    /// Why there is no value.
+    miss: Option<String>,
+}
+
+/// What changed for a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) from: Health,
+    pub(crate) to: Health,
+    pub(crate) task: Option<Task>,
+}
+
+impl Key {
+    /// Reads a key from its source. A source without a value is no error here: the key is out until it has one.
+    pub(crate) async fn load(
+        settings: &KeySettings,
+        spec: &ProviderSpec,
+        resolver: &Resolver,
+        before: Option<&[Arc<Self>]>,
+    ) -> Result<Arc<Self>, StartError> {
+        let reference =
+            settings
+                .reference
+                .parse::<Reference>()
+                .map_err(|source| StartError::Reference {
+                    id: spec.id.clone(),
+                    source,
+                })?;
+        let read = read(&reference, spec, resolver).await;
+        let same = |old: &&Arc<Self>| {
+            old.reference == reference
+                && old.account == settings.account
+                && old.project == settings.project
+                && old.weight == settings.weight
+                && matches!((&*old.value.load(), &read), (Some(old), Ok(new)) if old.fingerprint == new.fingerprint)
+        };
+        if let Some(old) = before.and_then(|keys| keys.iter().find(same)) {
+            return Ok(Arc::clone(old));
+        }
+        let key = Self {
+            reference,
+            account: settings.account.clone(),
+            project: settings.project.clone(),
+            weight: settings.weight,
+            value: ArcSwapOption::empty(),
+            record: Mutex::new(Record {
+                health: Health::Active,
+                refusal: None,
+                look: None,
+                miss: None,
+            }),
+            standing: AtomicU64::new(pack(Health::Active)),
+            models: Mutex::default(),
+            benched_models: AtomicBool::new(false),
+            trial: AtomicBool::new(false),
+            looking: AtomicBool::new(false),
+            counts: Counts::default(),
+        };
+        match read {
+            Ok(value) => key.value.store(Some(Arc::new(value))),
+            Err(unreadable) => key.lose(&unreadable),
+        }
+        Ok(Arc::new(key))
+    }
+
+    /// The value now.
+    pub(crate) fn value(&self) -> Option<Arc<KeyValue>> {
+        self.value.load_full()
+    }
+
+    /// How the key stands now, read without a lock.
+    pub(crate) fn standing(&self, now: Moment) -> Standing {
+        unpack(self.standing.load(Ordering::Acquire), now)
+    }
+
+    /// The state, for reports and for the keeper.
+    pub(crate) fn health(&self) -> Health {
+        self.record().health
+    }
+
+    /// Takes the only place that probation has; true for keys that are not on probation.
+    pub(crate) fn admit_trial(&self) -> Option<bool> {
+        let on_probation = self.standing.load(Ordering::Acquire) & TAG == PROBATION;
+        if !on_probation {
+            return Some(false);
+        }
+        self.trial
+            .compare_exchange(false, true, Ordering::AcqRel, Ordering::Acquire)
+            .ok()
+            .map(|_| true)
+    }
+
+    /// Gives the place back.
+    pub(crate) fn end_trial(&self) {
+        self.trial.store(false, Ordering::Release);
+    }
+
+    /// Tells the key what happened to a request that used `value`. A value that was replaced meanwhile
+    /// changes nothing: the state belongs to the value.
+    pub(crate) fn tell(
+        &self,
+        value: Fingerprint,
+        event: Event,
+        backoff: &Backoff,
+        now: Moment,
+    ) -> Option<Change> {
+        let current = self.value.load();
+        if current
+            .as_ref()
+            .is_none_or(|current| current.fingerprint != value)
+        {
+            return None;
+        }
+        let mut record = self.record();
+        let from = record.health;
+        let (to, task) = step(from, event, now, backoff);
+        record.health = to;
+        self.standing.store(pack(to), Ordering::Release);
+        drop(record);
+        (from != to || task.is_some()).then_some(Change { from, to, task })
+    }
+
+    /// Notes what a refusal said.
+    pub(crate) fn note_refusal(&self, spec: &ProviderSpec, status: u16, classified: &Classified) {
+        let mut record = self.record();
+        record.refusal = Some(classified.diagnosis(spec, status));
+        record.look = None;
+    }
+
+    /// Notes what a look said.
+    pub(crate) fn note_look(&self, says: String) {
+        self.record().look = Some(says);
+    }
+
+    /// Puts another value in place: a rotation.
+    pub(crate) fn replace(&self, value: KeyValue) {
+        self.value.store(Some(Arc::new(value)));
+        let mut record = self.record();
+        *record = Record {
+            health: Health::Active,
+            refusal: None,
+            look: None,
+            miss: None,
+        };
+        self.standing.store(pack(Health::Active), Ordering::Release);
+        drop(record);
+        self.models().clear();
+        self.benched_models.store(false, Ordering::Release);
+        self.counts.served.store(0, Ordering::Relaxed);
+        self.end_trial();
+    }
+
+    /// The source has no value, or one that cannot be sent.
+    pub(crate) fn lose(&self, why: &Unreadable) {
+        self.value.store(None);
+        let mut record = self.record();
+        record.miss = Some(why.says.clone());
+        record.health = Health::Quarantined {
+            cause: why.cause,
+            since: clock::now(),
+            retry_at: clock::now(),
+            round: 0,
+        };
+        self.standing.store(pack(record.health), Ordering::Release);
+    }
+
+    /// Benches this key for one model.
+    pub(crate) fn bench_model(&self, model: &str, cause: Cause, now: Moment) {
+        let mut models = self.models();
+        models.retain(|_, (until, _)| *until > now);
+        if models.len() < MOST_MODELS {
+            models.insert(model.to_owned(), (now.after(MODEL_BENCH), cause));
+        }
+        self.benched_models.store(true, Ordering::Release);
+    }
+
+    /// Why this key may not use a model now, if it may not.
+    pub(crate) fn model_bench(&self, model: &str, now: Moment) -> Option<Cause> {
+        if !self.benched_models.load(Ordering::Acquire) {
+            return None;
+        }
+        let mut models = self.models();
+        models.retain(|_, (until, _)| *until > now);
+        self.benched_models
+            .store(!models.is_empty(), Ordering::Release);
+        models.get(model).map(|(_, cause)| *cause)
+    }
+
+    /// The masked value, or where it should be.
+    pub(crate) fn masked(&self) -> String {
+        self.value()
+            .map_or_else(|| "(no value)".to_owned(), |value| value.masked.clone())
+    }
+
+    /// Where the value is, in words.
+    pub(crate) fn place(&self) -> String {
+        self.value()
+            .map_or_else(|| self.reference.to_string(), |value| value.place.clone())
+    }
+
+    /// Why the key is out, with everything that was seen; `None` while it may serve.
+    pub(crate) fn diagnosis(&self, spec: &ProviderSpec, now: Moment) -> Option<Diagnosis> {
+        let record = self.record();
+        let (cause, since) = match record.health {
+            Health::Suspect { cause, since } | Health::Quarantined { cause, since, .. } => {
+                (cause, since)
+            }
+            Health::Active | Health::CoolingDown { .. } | Health::Probation { .. } => return None,
+        };
+        if let Some(miss) = &record.miss {
+            return Some(
+                Diagnosis::new(&spec.id, cause, Confidence::Certain)
+                    .with_evidence(Witness::Environment, miss.clone()),
+            );
+        }
+        let served = self.counts.served.load(Ordering::Relaxed);
+        let last_served = Moment(self.counts.last_served.load(Ordering::Relaxed));
+        let mut diagnosis = match record.refusal.clone() {
+            Some(refusal) if refusal.cause == cause => refusal,
+            _ => Diagnosis::new(&spec.id, cause, Confidence::Likely),
+        };
+        if let Some(look) = &record.look {
+            diagnosis = diagnosis.with_evidence(Witness::Probe, look.clone());
+        }
+        if served > 0 {
+            diagnosis = diagnosis
+                .with_history(served, last_served.until(since).min(last_served.until(now)));
+        }
+        Some(diagnosis)
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn models(&self) -> MutexGuard<'_, HashMap<String, (Moment, Cause)>> {
+        self.models.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why a key has no value that can be sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Unreadable {
+    pub(crate) cause: Cause,
+    pub(crate) says: String,
+}
+
+/// Reads a key's value from its source and prepares what every request needs of it.
+pub(crate) async fn read(
+    reference: &Reference,
+    spec: &ProviderSpec,
+    resolver: &Resolver,
+) -> Result<KeyValue, Unreadable> {
+    let found = resolver
+        .resolve(reference)
+        .await
+        .map_err(|miss| unreadable(&miss))?;
+    let value = found.secret.expose();
+    if value.trim().is_empty() {
+        return Err(Unreadable {
+            cause: Cause::EmptyKey,
+            says: format!("{} is set and empty", found.place),
+        });
+    }
+    let header =
+        HeaderValue::try_from(format!("{}{value}", spec.http.auth.scheme())).map_err(|_| {
+            let finding = keywright_core::inspect::inspect(value, spec)
+                .into_iter()
+                .next();
+            let (cause, says) = finding.map_or(
+                (Cause::WhitespaceOrNewline, "it cannot be sent".to_owned()),
+                |finding| (finding.cause, finding.says),
+            );
+            Unreadable {
+                cause,
+                says: format!("{}: {says}", found.place),
+            }
+        })?;
+    let fingerprint = clock::fingerprinter().fingerprint(&found.secret);
+    Ok(KeyValue {
+        header: sensitive(header),
+        id_header: HeaderValue::try_from(fingerprint.to_string()).map_err(|_| Unreadable {
+            cause: Cause::Other,
+            says: String::new(),
+        })?,
+        masked: mask(value),
+        fingerprint,
+        place: found.place,
+        secret: found.secret,
+    })
+}
+
+fn unreadable(miss: &Miss) -> Unreadable {
+    Unreadable {
+        cause: Cause::MissingKey,
+        says: miss.to_string(),
+    }
+}
+
+fn sensitive(mut header: HeaderValue) -> HeaderValue {
+    header.set_sensitive(true);
+    header
+}
+
+/// The state in one number: a tag, and above it the moment or the cause's index.
+fn pack(health: Health) -> u64 {
+    match health {
+        Health::Active => ACTIVE,
+        Health::Probation { .. } => PROBATION,
+        Health::Suspect { .. } => SUSPECT,
+        Health::CoolingDown { until } => RESTING | (until.0 << TAG_BITS),
+        Health::Quarantined { cause, .. } => OUT | ((cause as u64) << TAG_BITS),
+    }
+}
+
+fn unpack(packed: u64, now: Moment) -> Standing {
+    match packed & TAG {
+        SUSPECT => Standing::Deciding,
+        RESTING if Moment(packed >> TAG_BITS) > now => {
+            Standing::Resting(Moment(packed >> TAG_BITS))
+        }
+        OUT => {
+            let index = usize::try_from(packed >> TAG_BITS).unwrap_or(usize::MAX);
+            Standing::Out(
+                <Cause as strum::VariantArray>::VARIANTS
+                    .get(index)
+                    .copied()
+                    .unwrap_or(Cause::Other),
+            )
+        }
+        _ => Standing::Ready,
+    }
+}
+
+const TAG_BITS: u32 = 3;
+const TAG: u64 = (1 << TAG_BITS) - 1;
+const ACTIVE: u64 = 0;
+const PROBATION: u64 = 1;
+const SUSPECT: u64 = 2;
+const RESTING: u64 = 3;
+const OUT: u64 = 4;
+/// How long a key stays away from a model that it was refused.
+const MODEL_BENCH: Duration = Duration::from_secs(60);
+/// Models that are remembered per key.
+const MOST_MODELS: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_packed_state_stands_like_the_state() {
+        let now = Moment(50_000);
+        let states = [
+            Health::Active,
+            Health::Probation {
+                cause: Cause::InvalidKey,
+                round: 2,
+            },
+            Health::Suspect {
+                cause: Cause::InvalidKey,
+                since: now,
+            },
+            Health::CoolingDown {
+                until: Moment(50_001),
+            },
+            Health::CoolingDown {
+                until: Moment(49_999),
+            },
+            Health::Quarantined {
+                cause: Cause::QuotaExhausted,
+                since: now,
+                retry_at: now,
+                round: 0,
+            },
+        ];
+        for health in states {
+            assert_eq!(
+                unpack(pack(health), now),
+                health.standing(now),
+                "{health:?}"
+            );
+        }
+    }
+}

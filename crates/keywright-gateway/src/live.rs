@@ -1,0 +1,225 @@
+//! What every request sees: one snapshot of providers, keys, routes and callers.
+//!
+//! A reader takes the snapshot once and never waits. Keys are shared between snapshots, so their
+//! state survives a reload: it is bound to the key's value, not to its place in a list.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue};
+use keywright::http::{Connector, Origin, Versions};
+use keywright::sources::Resolver;
+use keywright_core::{ProviderSpec, Secret, token};
+
+use crate::config::{Config, GatewaySettings, PathPolicy, ProviderSettings};
+use crate::key::Key;
+use crate::limiter::Limiter;
+use crate::metrics::Traffic;
+use crate::pool::Pool;
+use crate::start::StartError;
+
+/// One snapshot of everything that a request needs.
+pub(crate) struct Live {
+    pub(crate) settings: GatewaySettings,
+    pub(crate) upstreams: Vec<Arc<Upstream>>,
+    pub(crate) routes: BTreeMap<String, Vec<(String, String)>>,
+    pub(crate) callers: Callers,
+}
+
+/// One provider that is set up to be called.
+pub(crate) struct Upstream {
+    pub(crate) spec: &'static ProviderSpec,
+    pub(crate) id: String,
+    pub(crate) origin: Origin,
+    pub(crate) keys: Vec<Arc<Key>>,
+    pub(crate) paths: PathPolicy,
+    pub(crate) double_billing: bool,
+    pub(crate) connector: Connector,
+    /// Idle connections, one pool a worker.
+    pub(crate) pools: Vec<Pool>,
+    pub(crate) auth_name: HeaderName,
+    pub(crate) fixed_headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) tenant_headers: Vec<HeaderName>,
+    /// The provider's id, as `x-keywright-provider` tells it.
+    pub(crate) id_header: HeaderValue,
+    pub(crate) host_header: HeaderValue,
+    pub(crate) traffic: Arc<Traffic>,
+    /// Rises whenever the standing of one of the keys changes.
+    pub(crate) changes: tokio::sync::watch::Sender<u64>,
+    /// The sum of all weights.
+    pub(crate) total_weight: u64,
+}
+
+/// Who may call.
+pub(crate) struct Callers {
+    /// By SHA-256 of the token.
+    pub(crate) by_digest: HashMap<[u8; 32], Arc<Caller>>,
+    /// Whether anyone may call: nothing is configured and the listener is on loopback.
+    pub(crate) open: bool,
+}
+
+/// One caller.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub(crate) name: String,
+    pub(crate) providers: Vec<String>,
+    pub(crate) models: Vec<String>,
+    pub(crate) expires_at: Option<u64>,
+    pub(crate) limiter: Option<Limiter>,
+}
+
+impl Live {
+    /// Builds a snapshot. Keys of `before` that have the same reference and value keep their state.
+    pub(crate) async fn build(
+        config: &Config,
+        resolver: &Resolver,
+        run_token: Option<&Secret>,
+        workers: usize,
+        before: Option<&Self>,
+    ) -> Result<Self, StartError> {
+        let mut upstreams = Vec::with_capacity(config.providers.len());
+        for settings in &config.providers {
+            let old = before.and_then(|live| live.upstream(&settings.id));
+            upstreams.push(Arc::new(
+                Upstream::build(settings, &config.gateway, resolver, workers, old).await?,
+            ));
+        }
+        Ok(Self {
+            settings: config.gateway.clone(),
+            upstreams,
+            routes: config.route_table(),
+            callers: Callers::build(config, run_token),
+        })
+    }
+
+    /// The upstream of a provider id.
+    pub(crate) fn upstream(&self, id: &str) -> Option<&Arc<Upstream>> {
+        self.upstreams.iter().find(|upstream| upstream.id == id)
+    }
+
+    /// All keys of all upstreams.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (&Arc<Upstream>, &Arc<Key>)> {
+        self.upstreams
+            .iter()
+            .flat_map(|upstream| upstream.keys.iter().map(move |key| (upstream, key)))
+    }
+}
+
+impl Upstream {
+    async fn build(
+        settings: &ProviderSettings,
+        gateway: &GatewaySettings,
+        resolver: &Resolver,
+        workers: usize,
+        old: Option<&Arc<Self>>,
+    ) -> Result<Self, StartError> {
+        let spec = settings.spec().ok_or_else(|| StartError::UnknownProvider {
+            id: settings.id.clone(),
+        })?;
+        let origin = settings.origin().map_err(|source| StartError::BaseUrl {
+            id: settings.id.clone(),
+            source,
+        })?;
+        let versions = if settings.http2 {
+            Versions::Both
+        } else {
+            Versions::Http1
+        };
+        let connector = Connector::new(gateway.connect_timeout, versions)?;
+        let mut keys = Vec::with_capacity(settings.keys.len());
+        for key in &settings.keys {
+            keys.push(Key::load(key, spec, resolver, old.map(|old| old.keys.as_slice())).await?);
+        }
+        let name = |text: &str| {
+            HeaderName::try_from(text).map_err(|_| StartError::UnknownProvider {
+                id: settings.id.clone(),
+            })
+        };
+        let value = |text: &str| {
+            HeaderValue::try_from(text).map_err(|_| StartError::UnknownProvider {
+                id: settings.id.clone(),
+            })
+        };
+        let fixed_headers = spec
+            .http
+            .headers
+            .iter()
+            .map(|fixed| Ok((name(&fixed.name)?, value(&fixed.value)?)))
+            .collect::<Result<_, StartError>>()?;
+        Ok(Self {
+            spec,
+            id: settings.id.clone(),
+            id_header: value(&settings.id)?,
+            host_header: value(origin.authority().as_str())?,
+            auth_name: HeaderName::from_static(spec.http.auth.name()),
+            tenant_headers: spec
+                .http
+                .tenant_headers
+                .iter()
+                .map(|header| name(header))
+                .collect::<Result<_, _>>()?,
+            fixed_headers,
+            origin,
+            total_weight: keys.iter().map(|key| u64::from(key.weight)).sum(),
+            keys,
+            paths: settings.paths,
+            double_billing: settings.allow_double_billing,
+            connector,
+            pools: (0..workers).map(|_| Pool::default()).collect(),
+            traffic: old.map_or_else(Arc::default, |old| Arc::clone(&old.traffic)),
+            changes: tokio::sync::watch::Sender::new(0),
+        })
+    }
+
+    /// Tells requests that wait for a verdict that something changed.
+    pub(crate) fn changed(&self) {
+        self.changes.send_modify(|version| *version += 1);
+    }
+
+    /// Whether callers' own credentials go through: no key is configured.
+    pub(crate) fn passes_through(&self) -> bool {
+        self.keys.is_empty()
+    }
+}
+
+impl Callers {
+    fn build(config: &Config, run_token: Option<&Secret>) -> Self {
+        let mut by_digest = HashMap::new();
+        for key in &config.virtual_keys {
+            let caller = Caller {
+                name: key.name.clone(),
+                providers: key.providers.clone(),
+                models: key.models.clone(),
+                expires_at: key.expires_at,
+                limiter: key.requests_per_minute.map(Limiter::per_minute),
+            };
+            by_digest.insert(key.sha256, Arc::new(caller));
+        }
+        if let Some(token) = run_token {
+            by_digest.insert(token::digest(token.expose()), Arc::new(Caller::run()));
+        }
+        let open = by_digest.is_empty() && config.gateway.listen.ip().is_loopback();
+        Self { by_digest, open }
+    }
+}
+
+impl Caller {
+    /// The program that `keywright run` started.
+    fn run() -> Self {
+        Self {
+            name: "run".to_owned(),
+            providers: Vec::new(),
+            models: Vec::new(),
+            expires_at: None,
+            limiter: None,
+        }
+    }
+
+    /// Anyone on this machine.
+    pub(crate) fn anyone() -> Self {
+        Self {
+            name: "anyone".to_owned(),
+            ..Self::run()
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! Plan: which provider and path a request means, and what it needs of a key.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{Method, StatusCode};
+use keywright_core::paths::{is_stateful, object_id, upstream_path};
+use keywright_core::{Cause, Failover};
+
+use crate::admit::{self, Admitted, short};
+use crate::answer::Refusal;
+use crate::body::RequestBody;
+use crate::config::PathPolicy;
+use crate::live::{Live, Upstream};
+use crate::peek;
+use crate::shared::Shared;
+
+/// What a request means.
+pub(crate) struct Plan {
+    /// Where it may go, in order.
+    pub(crate) targets: Vec<Target>,
+    /// The project that owns the server-side object that the request names.
+    pub(crate) pin: Option<Pin>,
+    /// The path was mended: tell the caller.
+    pub(crate) mended: bool,
+}
+
+/// One place where a request may go.
+pub(crate) struct Target {
+    pub(crate) upstream: Arc<Upstream>,
+    pub(crate) path: PathAndQuery,
+    /// The model that the request asks for there.
+    pub(crate) model: Option<String>,
+    /// The body for this target, when the model's name had to be changed in it.
+    pub(crate) body: Option<Bytes>,
+}
+
+/// A request that names a server-side object.
+pub(crate) struct Pin {
+    /// The object's id.
+    pub(crate) object: String,
+    /// The project that owns it.
+    pub(crate) project: String,
+}
+
+/// The door a request came through.
+pub(crate) enum Door<'a> {
+    /// `/{provider}/…`: the provider's own paths.
+    Mirror(&'a Arc<Upstream>, &'a str),
+    /// `/v1/…`: the model names the provider.
+    Unified(&'a str),
+}
+
+/// Finds the door.
+pub(crate) fn door<'a>(live: &'a Live, path: &'a str) -> Result<Door<'a>, Refusal> {
+    let (first, rest) = path
+        .trim_start_matches('/')
+        .split_once('/')
+        .unwrap_or((path.trim_start_matches('/'), ""));
+    if first == "v1" {
+        return Ok(Door::Unified(rest));
+    }
+    live.upstream(first)
+        .map(|upstream| Door::Mirror(upstream, rest))
+        .ok_or_else(|| unknown_door(live, first))
+}
+
+fn unknown_door(live: &Live, first: &str) -> Refusal {
+    let doors: Vec<String> = live
+        .upstreams
+        .iter()
+        .map(|upstream| format!("/{}", upstream.id))
+        .collect();
+    let message = match keywright_core::Catalogue::builtin().provider(first) {
+        Some(known) => format!("{} is not configured in this gateway.", known.name),
+        None => format!(
+            "the path begins with `/{}`, which is no door of this gateway.",
+            short(first)
+        ),
+    };
+    let help = format!(
+        "Paths begin with {} or /v1.",
+        if doors.is_empty() {
+            "a configured provider".to_owned()
+        } else {
+            doors.join(", ")
+        }
+    );
+    Refusal::new(StatusCode::NOT_FOUND, Cause::WrongBaseUrl, message)
+        .code("unknown_path")
+        .help(help)
+}
+
+/// Plans a request.
+pub(crate) async fn plan(
+    shared: &Shared,
+    live: &Live,
+    admitted: &Admitted,
+    parts: &Parts,
+    door: &Door<'_>,
+    body: &RequestBody,
+) -> Result<Plan, Refusal> {
+    match door {
+        Door::Mirror(upstream, rest) => mirror(shared, admitted, parts, upstream, rest, body),
+        Door::Unified(rest) => unified(shared, live, admitted, parts, rest, body).await,
+    }
+}
+
+fn mirror(
+    shared: &Shared,
+    admitted: &Admitted,
+    parts: &Parts,
+    upstream: &Arc<Upstream>,
+    rest: &str,
+    body: &RequestBody,
+) -> Result<Plan, Refusal> {
+    let head = body.so_far();
+    let model = model_of(parts, &head).and_then(|(range, text)| range.map(|_| text));
+    admit::check_scope(&admitted.caller, &upstream.id, model.as_deref())?;
+    let (path, mended) = target_path(upstream, rest, parts.uri.query())?;
+    let pin = pin(shared, upstream, path.path(), &head);
+    let target = Target {
+        upstream: Arc::clone(upstream),
+        path,
+        model,
+        body: None,
+    };
+    Ok(Plan {
+        targets: vec![target],
+        pin,
+        mended,
+    })
+}
+
+/// The unified door reads the body until it knows the model, which names the provider.
+async fn unified(
+    shared: &Shared,
+    live: &Live,
+    admitted: &Admitted,
+    parts: &Parts,
+    rest: &str,
+    body: &RequestBody,
+) -> Result<Plan, Refusal> {
+    let found = loop {
+        let head = body.so_far();
+        match model_of(parts, &head) {
+            Some((Some(range), model)) => break Some((head, range, model)),
+            Some((None, _)) => break None,
+            None => {
+                if !body
+                    .read_more()
+                    .await
+                    .map_err(|failure| crate::attempt::body_refusal(failure))?
+                {
+                    break None;
+                }
+            }
+        }
+    };
+    let Some((head, range, model)) = found else {
+        return sole_provider(shared, live, admitted, parts, rest, body);
+    };
+    let wanted = live.routes.get(&model).cloned().or_else(|| {
+        let (id, name) = model.split_once('/')?;
+        live.upstream(id)
+            .map(|upstream| vec![(upstream.id.clone(), name.to_owned())])
+    });
+    let Some(wanted) = wanted else {
+        return sole_provider(shared, live, admitted, parts, rest, body).map_err(|refusal| {
+            if live.upstreams.len() == 1 {
+                refusal
+            } else {
+                unknown_model(live, &model)
+            }
+        });
+    };
+    // The rest of the body is needed too: the model's name changes in it.
+    while body
+        .read_more()
+        .await
+        .map_err(|failure| crate::attempt::body_refusal(failure))?
+    {}
+    let whole = if matches!(body, RequestBody::Whole(_)) {
+        head
+    } else {
+        body.so_far()
+    };
+    let mut targets = Vec::with_capacity(wanted.len());
+    let mut pinned = None;
+    for (id, name) in wanted {
+        let Some(upstream) = live.upstream(&id) else {
+            continue;
+        };
+        if let Err(refusal) = admit::check_scope(&admitted.caller, &id, Some(&name)) {
+            if targets.is_empty() {
+                return Err(refusal);
+            }
+            continue;
+        }
+        let (path, _) = target_path(upstream, rest, parts.uri.query())?;
+        pinned = pinned.or_else(|| pin(shared, upstream, path.path(), &whole));
+        let body = renamed(&whole, &range, &name);
+        targets.push(Target {
+            upstream: Arc::clone(upstream),
+            path,
+            model: Some(name),
+            body: Some(body),
+        });
+    }
+    if pinned.is_some() {
+        // Another provider does not know the object.
+        targets.truncate(1);
+    }
+    Ok(Plan {
+        targets,
+        pin: pinned,
+        mended: false,
+    })
+}
+
+/// With one provider there is nothing to name.
+fn sole_provider(
+    shared: &Shared,
+    live: &Live,
+    admitted: &Admitted,
+    parts: &Parts,
+    rest: &str,
+    body: &RequestBody,
+) -> Result<Plan, Refusal> {
+    match live.upstreams.as_slice() {
+        [upstream] => mirror(shared, admitted, parts, upstream, rest, body),
+        _ => Err(Refusal::new(StatusCode::BAD_REQUEST, Cause::BadRequest, "at /v1 the request's `model` names the provider, and this request has none.")
+            .code("no_model")
+            .help("Send `\"model\": \"provider/model\"`, or use the provider's own path, such as /openai/v1.")),
+    }
+}
+
+fn unknown_model(live: &Live, model: &str) -> Refusal {
+    let providers: Vec<&str> = live
+        .upstreams
+        .iter()
+        .map(|upstream| upstream.id.as_str())
+        .collect();
+    let example = providers.first().copied().unwrap_or("openai");
+    let message = format!(
+        "the model `{}` is no route of this gateway and names none of its providers ({}).",
+        short(model),
+        providers.join(", ")
+    );
+    Refusal::new(StatusCode::NOT_FOUND, Cause::ModelNotFound, message).help(format!(
+        "At /v1 ask for `{example}/{}`, or add a [[route]].",
+        short(model)
+    ))
+}
+
+/// Where the model's name stands and what it is. The outer `None`: it may still come. An inner `None`: there is none.
+fn model_of(parts: &Parts, head: &[u8]) -> Option<(Option<std::ops::Range<usize>>, String)> {
+    let nothing = Some((None, String::new()));
+    if parts.method == Method::GET || head.is_empty() {
+        return nothing;
+    }
+    if !head.trim_ascii_start().starts_with(b"{") {
+        return nothing;
+    }
+    let members = peek::members(head, &["model"]);
+    match members.found.into_iter().next().flatten() {
+        Some(range) => {
+            let text = peek::text(head, &range);
+            Some(text.map_or((None, String::new()), |text| (Some(range), text)))
+        }
+        None if members.complete => nothing,
+        None => None,
+    }
+}
+
+/// The body with another model in it; every other byte stays.
+fn renamed(body: &Bytes, range: &std::ops::Range<usize>, model: &str) -> Bytes {
+    let name = serde_json::Value::from(model).to_string();
+    let mut out = BytesMut::with_capacity(body.len() + name.len());
+    out.extend_from_slice(&body[..range.start]);
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(&body[range.end..]);
+    out.freeze()
+}
+
+/// The path at the provider, and whether it was mended.
+fn target_path(
+    upstream: &Upstream,
+    rest: &str,
+    query: Option<&str>,
+) -> Result<(PathAndQuery, bool), Refusal> {
+    let sent = format!("/{rest}");
+    let path = match upstream.paths {
+        PathPolicy::Mend => upstream_path(&upstream.spec.paths, &sent),
+        PathPolicy::Verbatim => sent.clone(),
+    };
+    let query = query.map(without_key).filter(|query| !query.is_empty());
+    let mended = path != sent;
+    let full = match query {
+        Some(query) => format!("{}{path}?{query}", upstream.origin.prefix()),
+        None => format!("{}{path}", upstream.origin.prefix()),
+    };
+    let full = PathAndQuery::try_from(full).map_err(|_| {
+        Refusal::new(
+            StatusCode::BAD_REQUEST,
+            Cause::BadRequest,
+            "the path cannot be sent on",
+        )
+        .code("bad_path")
+    })?;
+    Ok((full, mended))
+}
+
+/// A query without the credential that `?key=` carries.
+fn without_key(query: &str) -> String {
+    if !query.contains("key=") {
+        return query.to_owned();
+    }
+    query
+        .split('&')
+        .filter(|pair| !pair.starts_with("key="))
+        .collect::<Vec<_>>()
+        .join("&")
+}
+
+/// The project that owns the object which the path or the body names, where several projects are configured.
+fn pin(shared: &Shared, upstream: &Upstream, path: &str, head: &[u8]) -> Option<Pin> {
+    let paths = &upstream.spec.paths;
+    let labelled = upstream.keys.iter().any(|key| key.project.is_some());
+    if !labelled || !is_stateful(paths, path) {
+        return None;
+    }
+    let names: Vec<&str> = paths.stateful_members.iter().map(String::as_str).collect();
+    let in_body = peek::members(head, &names)
+        .found
+        .into_iter()
+        .flatten()
+        .filter_map(|range| peek::text(head, &range));
+    object_id(paths, path)
+        .map(str::to_owned)
+        .into_iter()
+        .chain(in_body)
+        .find_map(|object| {
+            let project = shared.pins.project(&object)?;
+            Some(Pin { object, project })
+        })
+}
+
+/// Whether a refusal at one target lets the next target try: only what is about the key or the account.
+pub(crate) fn next_target(cause: Cause) -> bool {
+    matches!(
+        cause.failover(),
+        Failover::OtherKey | Failover::OtherAccount | Failover::Wait
+    )
+}

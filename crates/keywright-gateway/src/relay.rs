@@ -1,0 +1,181 @@
+//! Answers on their way down: bytes untouched, bounded in time, the connection given back at the end.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+use crate::pool::Lease;
+use crate::settle::InFlight;
+
+/// The body of any answer that goes down.
+pub(crate) enum Down {
+    /// A body that is here as a whole.
+    Whole(Option<Bytes>),
+    /// A provider's body.
+    Relayed(Box<Relay>),
+}
+
+/// A provider's body, as it arrives.
+pub(crate) struct Relay {
+    /// What was read before the decision to relay, in order.
+    peeked: VecDeque<Bytes>,
+    source: Incoming,
+    lease: Option<Lease>,
+    limits: RelayLimits,
+    timer: Option<Pin<Box<Sleep>>>,
+    /// Counts the request as open until the body ends.
+    _open: InFlight,
+}
+
+/// How long a body may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RelayLimits {
+    /// Between two pieces.
+    pub(crate) idle: Duration,
+    /// When the whole request must be over.
+    pub(crate) deadline: Instant,
+}
+
+/// Why an answer broke off after its first byte. The caller sees a broken connection, never a false end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RelayError {
+    #[error("the provider's answer broke off")]
+    Broken(#[source] hyper::Error),
+    #[error("the provider's answer stopped for longer than {0:?}, or the request's time was over")]
+    TimedOut(Duration),
+}
+
+impl Down {
+    /// A body that is here as a whole.
+    pub(crate) const fn whole(bytes: Bytes) -> Self {
+        Self::Whole(Some(bytes))
+    }
+
+    /// No body.
+    pub(crate) const fn empty() -> Self {
+        Self::Whole(None)
+    }
+
+    /// A provider's body, after what was peeked at.
+    pub(crate) fn relayed(
+        peeked: VecDeque<Bytes>,
+        source: Incoming,
+        lease: Lease,
+        limits: RelayLimits,
+        open: InFlight,
+    ) -> Self {
+        let mut relay = Relay {
+            peeked,
+            source,
+            lease: Some(lease),
+            limits,
+            timer: None,
+            _open: open,
+        };
+        if relay.source.is_end_stream() {
+            relay.give_back();
+        }
+        Self::Relayed(Box::new(relay))
+    }
+}
+
+impl Relay {
+    fn give_back(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.give_back();
+        }
+    }
+
+    fn poll_source(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+        if let Some(bytes) = self.peeked.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
+        match Pin::new(&mut self.source).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.timer = None;
+                if self.source.is_end_stream() {
+                    self.give_back();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                self.lease = None;
+                tracing::warn!(%error, "the provider's answer broke off");
+                Poll::Ready(Some(Err(RelayError::Broken(error))))
+            }
+            Poll::Ready(None) => {
+                self.give_back();
+                Poll::Ready(None)
+            }
+            Poll::Pending => self.poll_timer(cx),
+        }
+    }
+
+    /// The timer is made only when a body makes us wait: most never do.
+    fn poll_timer(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+        let limits = self.limits;
+        let timer = self.timer.get_or_insert_with(|| {
+            Box::pin(tokio::time::sleep_until(
+                limits.deadline.min(Instant::now() + limits.idle),
+            ))
+        });
+        if timer.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.lease = None;
+        tracing::warn!(
+            idle_ms = limits.idle.as_millis(),
+            "the provider's answer stopped; the request is broken off"
+        );
+        Poll::Ready(Some(Err(RelayError::TimedOut(limits.idle))))
+    }
+}
+
+impl Body for Down {
+    type Data = Bytes;
+    type Error = RelayError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+        match self.get_mut() {
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Relayed(relay) => relay.poll_source(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(bytes) => bytes.is_none(),
+            Self::Relayed(relay) => relay.peeked.is_empty() && relay.source.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+            Self::Relayed(relay) => {
+                let peeked: u64 = relay.peeked.iter().map(|bytes| bytes.len() as u64).sum();
+                match relay.source.size_hint().exact() {
+                    Some(rest) => SizeHint::with_exact(rest + peeked),
+                    None => SizeHint::default(),
+                }
+            }
+        }
+    }
+}

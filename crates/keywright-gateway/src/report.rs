@@ -1,0 +1,102 @@
+//! What the gateway knows, for people and programs.
+
+use std::sync::atomic::Ordering;
+
+use keywright_core::Diagnosis;
+use keywright_core::ring::Health;
+use serde::Serialize;
+
+use crate::clock;
+use crate::shared::Shared;
+
+/// What the gateway knows. It holds no secret.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Requests that came in for a provider.
+    pub requests: u64,
+    /// Requests that were served after a refusal.
+    pub failovers: u64,
+    /// Requests that the gateway itself refused.
+    pub refused: u64,
+    /// Each provider, in order.
+    pub providers: Vec<ProviderReport>,
+}
+
+/// One provider.
+#[derive(Clone, Debug, Serialize)]
+pub struct ProviderReport {
+    /// Its catalogue id.
+    pub id: String,
+    /// Where it is reached.
+    pub origin: String,
+    /// Requests that came in for it.
+    pub requests: u64,
+    /// Requests that were served after a refusal.
+    pub failovers: u64,
+    /// Requests that found no usable key.
+    pub all_out: u64,
+    /// Each key, in order.
+    pub keys: Vec<KeyReport>,
+}
+
+/// One key.
+#[derive(Clone, Debug, Serialize)]
+pub struct KeyReport {
+    /// The masked value.
+    pub masked: String,
+    /// Where it was found.
+    pub place: String,
+    /// Its state.
+    pub health: Health,
+    /// Why it is out, if it is.
+    pub diagnosis: Option<Diagnosis>,
+    /// Requests sent with it.
+    pub calls: u64,
+    /// Requests that it served.
+    pub served: u64,
+    /// Requests refused for a cause that concerns the key.
+    pub refused: u64,
+    /// Refusals that came after the first one had put it aside.
+    pub useless: u64,
+    /// Free questions asked about it.
+    pub probes: u64,
+}
+
+/// Reads the report.
+pub(crate) fn report(shared: &Shared) -> Report {
+    let live = shared.live.load();
+    let now = clock::now();
+    let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    let providers: Vec<ProviderReport> = live
+        .upstreams
+        .iter()
+        .map(|upstream| ProviderReport {
+            id: upstream.id.clone(),
+            origin: upstream.origin.to_string(),
+            requests: read(&upstream.traffic.requests),
+            failovers: read(&upstream.traffic.failovers),
+            all_out: read(&upstream.traffic.all_out),
+            keys: upstream
+                .keys
+                .iter()
+                .map(|key| KeyReport {
+                    masked: key.masked(),
+                    place: key.place(),
+                    health: key.health(),
+                    diagnosis: key.diagnosis(upstream.spec, now),
+                    calls: read(&key.counts.calls),
+                    served: read(&key.counts.served),
+                    refused: read(&key.counts.refused),
+                    useless: read(&key.counts.useless),
+                    probes: read(&key.counts.probes),
+                })
+                .collect(),
+        })
+        .collect();
+    Report {
+        requests: providers.iter().map(|provider| provider.requests).sum(),
+        failovers: providers.iter().map(|provider| provider.failovers).sum(),
+        refused: read(&shared.refused),
+        providers,
+    }
+}

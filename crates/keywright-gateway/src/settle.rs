@@ -1,0 +1,199 @@
+//! Settle: tells the ring, the counters and the keeper how an attempt went.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use keywright_core::ring::{Backoff, Event, Health, Moment};
+use keywright_core::{Bench, Cause, Classified};
+
+use crate::clock;
+use crate::key::{Change, Key, KeyValue};
+use crate::live::Upstream;
+use crate::metrics::Traffic;
+use crate::shared::Shared;
+
+/// A key in use by one attempt.
+pub(crate) struct InUse {
+    pub(crate) key: Arc<Key>,
+    pub(crate) value: Arc<KeyValue>,
+    /// Whether this attempt is the one that probation allows.
+    pub(crate) trial: bool,
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        if self.trial {
+            self.key.end_trial();
+        }
+    }
+}
+
+/// Counts a request as open until it is dropped.
+pub(crate) struct InFlight(Arc<Traffic>);
+
+impl InFlight {
+    pub(crate) fn new(traffic: &Arc<Traffic>) -> Self {
+        traffic.open.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(traffic))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The attempt was served.
+pub(crate) fn served(shared: &Shared, upstream: &Upstream, used: &InUse, now: Moment) {
+    let counts = &used.key.counts;
+    counts.served.fetch_add(1, Ordering::Relaxed);
+    counts.last_served.store(now.0, Ordering::Relaxed);
+    // Only probation learns from a served request; every other state is left alone without a lock.
+    if used.trial {
+        let change = used.key.tell(
+            used.value.fingerprint,
+            Event::Served,
+            &Backoff::default(),
+            now,
+        );
+        announce(shared, upstream, &used.key, change);
+    }
+}
+
+/// The attempt was refused.
+pub(crate) fn refused(
+    shared: &Shared,
+    upstream: &Upstream,
+    used: &InUse,
+    status: u16,
+    classified: &Classified,
+    model: Option<&str>,
+    retry_after: Option<Duration>,
+) {
+    let now = clock::now();
+    match classified.cause.bench() {
+        Bench::Nothing => {}
+        Bench::KeyAndModel => {
+            used.key.counts.refused.fetch_add(1, Ordering::Relaxed);
+            // Without a model in the request there is no pair to bench.
+            if let Some(model) = model {
+                used.key.bench_model(model, classified.cause, now);
+            }
+        }
+        Bench::Cooldown => {
+            let change = used.key.tell(
+                used.value.fingerprint,
+                Event::RateLimited(retry_after),
+                &shared.backoff,
+                now,
+            );
+            announce(shared, upstream, &used.key, change);
+        }
+        Bench::Key | Bench::Account => {
+            count_refusal(used, now);
+            let change = used.key.tell(
+                used.value.fingerprint,
+                Event::Refused(classified.cause),
+                &shared.backoff,
+                now,
+            );
+            if change.is_some_and(|change| change.from != change.to) {
+                used.key.note_refusal(upstream.spec, status, classified);
+            }
+            announce(shared, upstream, &used.key, change);
+            if classified.cause.bench() == Bench::Account {
+                refuse_account(shared, upstream, used, status, classified, now);
+            }
+        }
+    }
+}
+
+/// A refusal that finds the key already aside was a useless call: it was in flight, or should not have been sent.
+fn count_refusal(used: &InUse, now: Moment) {
+    used.key.counts.refused.fetch_add(1, Ordering::Relaxed);
+    if used.key.standing(now) != keywright_core::ring::Standing::Ready {
+        used.key.counts.useless.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// What concerns the account concerns every key that is known to belong to it.
+fn refuse_account(
+    shared: &Shared,
+    upstream: &Upstream,
+    used: &InUse,
+    status: u16,
+    classified: &Classified,
+    now: Moment,
+) {
+    let Some(account) = used.key.account.as_deref() else {
+        return;
+    };
+    for key in upstream
+        .keys
+        .iter()
+        .filter(|key| key.account.as_deref() == Some(account) && !Arc::ptr_eq(key, &used.key))
+    {
+        if let Some(value) = key.value() {
+            let change = key.tell(
+                value.fingerprint,
+                Event::Refused(classified.cause),
+                &shared.backoff,
+                now,
+            );
+            if change.is_some() {
+                key.note_refusal(upstream.spec, status, classified);
+            }
+            announce(shared, upstream, key, change);
+        }
+    }
+}
+
+/// Makes a change known: to waiting requests, to the keeper and to the log.
+pub(crate) fn announce(shared: &Shared, upstream: &Upstream, key: &Key, change: Option<Change>) {
+    let Some(change) = change else {
+        return;
+    };
+    if change.task.is_some() {
+        shared.wake_keeper.notify_one();
+    }
+    if change.from == change.to {
+        return;
+    }
+    upstream.changed();
+    let cause = cause_of(change.to).map_or("", Cause::slug);
+    let (from, to) = (change.from.name(), change.to.name());
+    match change.to {
+        Health::Quarantined { .. } => {
+            shared.wake_keeper.notify_one();
+            tracing::warn!(
+                provider = upstream.id,
+                key = key.masked(),
+                place = key.place(),
+                from,
+                to,
+                cause,
+                "key is out"
+            );
+        }
+        _ => tracing::info!(
+            provider = upstream.id,
+            key = key.masked(),
+            from,
+            to,
+            cause,
+            "key changed"
+        ),
+    }
+}
+
+/// The cause that a state carries.
+pub(crate) const fn cause_of(health: Health) -> Option<Cause> {
+    match health {
+        Health::Suspect { cause, .. }
+        | Health::Quarantined { cause, .. }
+        | Health::Probation { cause, .. } => Some(cause),
+        Health::Active | Health::CoolingDown { .. } => None,
+    }
+}

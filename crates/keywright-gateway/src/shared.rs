@@ -1,0 +1,51 @@
+//! What all workers share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use keywright::sources::Resolver;
+use keywright_core::ring::Backoff;
+use keywright_core::{Redactor, Secret};
+use tokio::sync::{Notify, watch};
+
+use crate::body::Budget;
+use crate::live::Live;
+use crate::pins::Pins;
+
+/// What all workers share. Nothing in it is locked across an await.
+pub(crate) struct Shared {
+    /// The snapshot that a request takes once.
+    pub(crate) live: ArcSwap<Live>,
+    /// Knows every loaded key; made anew whenever one changes.
+    pub(crate) redactor: ArcSwap<Redactor>,
+    pub(crate) resolver: Resolver,
+    pub(crate) run_token: Option<Secret>,
+    pub(crate) backoff: Backoff,
+    pub(crate) budget: Arc<Budget>,
+    /// Which project owns which server-side object.
+    pub(crate) pins: Pins,
+    /// Wakes the keeper: a key is suspect, or out.
+    pub(crate) wake_keeper: Notify,
+    /// Turns true when the gateway drains.
+    pub(crate) draining: watch::Sender<bool>,
+    pub(crate) stopping: AtomicBool,
+    pub(crate) connections: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    pub(crate) reloads: AtomicU64,
+    pub(crate) reload_failures: AtomicU64,
+    /// What the last reload said, when it failed.
+    pub(crate) reload_error: ArcSwapOption<String>,
+    pub(crate) workers: usize,
+}
+
+impl Shared {
+    /// Makes the redactor anew from every key that is loaded.
+    pub(crate) fn refresh_redactor(&self) {
+        let live = self.live.load();
+        let values: Vec<_> = live.keys().filter_map(|(_, key)| key.value()).collect();
+        let mut secrets: Vec<&Secret> = values.iter().map(|value| &value.secret).collect();
+        secrets.extend(self.run_token.as_ref());
+        self.redactor.store(Arc::new(Redactor::new(&secrets)));
+    }
+}

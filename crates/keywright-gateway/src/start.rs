@@ -1,0 +1,241 @@
+//! Starts, reloads and stops the gateway: one control thread, and workers that share nothing but the
+//! snapshot. Each worker is one thread with its own runtime and its own connections upstream.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use keywright::http::{ConnectError, OriginError};
+use keywright::sources::{ReferenceError, Resolver};
+use keywright_core::ring::Backoff;
+use keywright_core::{Redactor, Secret};
+use tokio::sync::{Notify, watch};
+
+use crate::body::Budget;
+use crate::config::Config;
+use crate::listen::{self, Listening};
+use crate::live::Live;
+use crate::pins::Pins;
+use crate::report::{Report, report};
+use crate::shared::Shared;
+
+/// A running gateway. Dropping it stops it at once; [`Gateway::shutdown`] drains it first.
+pub struct Gateway {
+    shared: Arc<Shared>,
+    listening: Listening,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What is not in the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct StartOptions {
+    /// A token that lives as long as this gateway: the one of `keywright run`.
+    pub run_token: Option<Secret>,
+    /// How long keys that are out wait for their next look; `None` for the defaults.
+    pub backoff: Option<Backoff>,
+}
+
+/// Why the gateway does not start, or does not take over a configuration.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The catalogue has no such provider.
+    #[error("unknown provider `{id}`")]
+    UnknownProvider {
+        /// The id that was asked for.
+        id: String,
+    },
+    /// The provider's base URL cannot be used.
+    #[error("provider `{id}`: base URL: {source}")]
+    BaseUrl {
+        /// The provider.
+        id: String,
+        /// What is wrong with it.
+        source: OriginError,
+    },
+    /// A key's reference cannot be read.
+    #[error("provider `{id}`: {source}")]
+    Reference {
+        /// The provider.
+        id: String,
+        /// What is wrong with it.
+        source: ReferenceError,
+    },
+    /// No trusted certificates.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The address is taken, or may not be used.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The TLS files cannot be used.
+    #[error("{}: {says}", path.display())]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        says: String,
+    },
+    /// A thread or a runtime could not be made.
+    #[error("cannot start a worker")]
+    Worker(#[source] io::Error),
+}
+
+impl Gateway {
+    /// Starts the gateway. It listens when this returns.
+    pub async fn start(
+        config: Config,
+        resolver: Resolver,
+        options: StartOptions,
+    ) -> Result<Self, StartError> {
+        let workers = match config.gateway.workers {
+            0 => std::thread::available_parallelism().map_or(2, usize::from),
+            workers => workers,
+        };
+        let listener = bind(config.gateway.listen)?;
+        let admin = config.gateway.admin.map(bind).transpose()?;
+        let tls = config
+            .gateway
+            .tls
+            .as_ref()
+            .map(listen::acceptor)
+            .transpose()?;
+        let live = Live::build(
+            &config,
+            &resolver,
+            options.run_token.as_ref(),
+            workers,
+            None,
+        )
+        .await?;
+        let shared = Arc::new(Shared {
+            budget: Arc::new(Budget::new(config.gateway.replay_total_bytes)),
+            live: ArcSwap::from_pointee(live),
+            redactor: ArcSwap::from_pointee(Redactor::default()),
+            resolver,
+            run_token: options.run_token,
+            backoff: options.backoff.unwrap_or_default(),
+            pins: Pins::default(),
+            wake_keeper: Notify::new(),
+            draining: watch::Sender::new(false),
+            stopping: AtomicBool::new(false),
+            connections: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            reloads: AtomicU64::new(0),
+            reload_failures: AtomicU64::new(0),
+            reload_error: ArcSwapOption::empty(),
+            workers,
+        });
+        shared.refresh_redactor();
+        let (listening, threads) = listen::start(&shared, listener, admin, tls)?;
+        Ok(Self {
+            shared,
+            listening,
+            threads,
+        })
+    }
+
+    /// Where callers connect.
+    pub const fn addr(&self) -> SocketAddr {
+        self.listening.address
+    }
+
+    /// Where an operator connects, if anywhere.
+    pub const fn admin_addr(&self) -> Option<SocketAddr> {
+        self.listening.admin
+    }
+
+    /// What the gateway knows.
+    pub fn report(&self) -> Report {
+        report(&self.shared)
+    }
+
+    /// Masks every key that the gateway holds, now.
+    pub fn redactor(&self) -> Arc<Redactor> {
+        self.shared.redactor.load_full()
+    }
+
+    /// Takes over another configuration without dropping a request. Addresses and workers stay as they
+    /// are. On an error the one before stays in force.
+    pub async fn reload(&self, config: Config) -> Result<(), StartError> {
+        let before = self.shared.live.load_full();
+        let built = Live::build(
+            &config,
+            &self.shared.resolver,
+            self.shared.run_token.as_ref(),
+            self.shared.workers,
+            Some(&before),
+        )
+        .await;
+        match built {
+            Ok(live) => {
+                self.shared.live.store(Arc::new(live));
+                self.shared.refresh_redactor();
+                before
+                    .upstreams
+                    .iter()
+                    .for_each(|upstream| upstream.changed());
+                self.shared.reloads.fetch_add(1, Ordering::Relaxed);
+                self.shared.reload_error.store(None);
+                Ok(())
+            }
+            Err(error) => {
+                self.reload_failed(&error.to_string());
+                Err(error)
+            }
+        }
+    }
+
+    /// Counts a configuration that could not be taken over.
+    pub fn reload_failed(&self, why: &str) {
+        self.shared.reload_failures.fetch_add(1, Ordering::Relaxed);
+        self.shared
+            .reload_error
+            .store(Some(Arc::new(why.to_owned())));
+    }
+
+    /// Stops taking requests, lets open ones end within `grace`, and stops. True when all of them ended.
+    pub async fn shutdown(mut self, grace: Duration) -> bool {
+        self.shared.draining.send_replace(true);
+        let threads = std::mem::take(&mut self.threads);
+        let joined = tokio::task::spawn_blocking(move || {
+            threads.into_iter().for_each(|thread| drop(thread.join()))
+        });
+        let drained = tokio::time::timeout(grace, joined).await.is_ok();
+        self.shared.stopping.store(true, Ordering::Release);
+        drained
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.shared.draining.send_replace(true);
+        self.shared.stopping.store(true, Ordering::Release);
+        self.listening.stop.notify_waiters();
+    }
+}
+
+fn bind(address: SocketAddr) -> Result<StdListener, StartError> {
+    let failed = |source| StartError::Listen { address, source };
+    let socket = socket2::Socket::new(
+        socket2::Domain::for_address(address),
+        socket2::Type::STREAM,
+        None,
+    )
+    .map_err(failed)?;
+    // A port of a server that just ended may be taken again at once; a port in use may not.
+    socket.set_reuse_address(cfg!(unix)).map_err(failed)?;
+    socket.set_nonblocking(true).map_err(failed)?;
+    socket.bind(&address.into()).map_err(failed)?;
+    socket.listen(1_024).map_err(failed)?;
+    Ok(socket.into())
+}
