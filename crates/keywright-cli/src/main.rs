@@ -1,2 +1,18 @@
-//! The command line.
-fn main() {}
+//! The command `keywright`: calls, paints, exits.
+
+mod cli;
+mod commands;
+mod diagnosis;
+mod error;
+mod exit;
+mod key_report;
+mod logging;
+mod process;
+mod terminal;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    process::guard_panics();
+    cli::main().into()
+}

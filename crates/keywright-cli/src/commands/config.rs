@@ -1,0 +1,155 @@
+//! `keywright config`: check, describe and begin a configuration file.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use keywright_gateway::{Config, ConfigProblem};
+use serde_json::json;
+
+use crate::error::{CliError, count};
+use crate::exit::Exit;
+use crate::terminal::{Role, Terminal, paint};
+
+/// Check, describe or begin keywright.toml.
+#[derive(Debug, clap::Args)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  keywright config init                 write a commented keywright.toml
+  keywright config check                every problem with line, column and the near name
+  keywright config schema > schema.json for editors that complete and check TOML"
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    Check(Check),
+    /// Print the JSON Schema of the configuration.
+    Schema,
+    Init(Init),
+}
+
+/// Tell every problem of a configuration, with its place; exit 2 when there is one.
+#[derive(Debug, clap::Args)]
+struct Check {
+    /// The file.
+    #[arg(value_name = "FILE", default_value = DEFAULT_FILE)]
+    file: PathBuf,
+    /// Print JSON for programs instead of text for people.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Write a commented configuration to start from.
+#[derive(Debug, clap::Args)]
+struct Init {
+    /// The file.
+    #[arg(value_name = "FILE", default_value = DEFAULT_FILE)]
+    file: PathBuf,
+    /// Replace the file if it exists.
+    #[arg(long)]
+    force: bool,
+}
+
+/// The file that is read when none is named.
+pub(super) const DEFAULT_FILE: &str = "keywright.toml";
+
+pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
+    match &args.action {
+        Action::Check(args) => check(args, terminal),
+        Action::Init(args) => init(args, terminal),
+        Action::Schema => {
+            let schema = serde_json::to_string_pretty(&Config::schema()).map_err(std::io::Error::from)?;
+            terminal.out(schema)?;
+            Ok(Exit::Healthy)
+        }
+    }
+}
+
+/// Reads a configuration; every problem is told to the person.
+pub(super) fn load(file: &Path, terminal: &Terminal) -> Result<Config, CliError> {
+    Config::parse(&read(file)?).map_err(|problems| {
+        for problem in &problems {
+            tell(file, problem, terminal);
+        }
+        CliError::Config {
+            path: file.to_owned(),
+            problems: problems.len(),
+        }
+    })
+}
+
+fn check(args: &Check, terminal: &Terminal) -> Result<Exit, CliError> {
+    if !args.json {
+        let config = load(&args.file, terminal)?;
+        let providers = count(config.providers.len(), "provider");
+        let keys = config.providers.iter().map(|provider| provider.keys.len()).sum();
+        terminal.out(format_args!(
+            "{} `{}`: {providers}, {}, {}, {}",
+            paint(Role::Good, "[ok]"),
+            args.file.display(),
+            count(keys, "key"),
+            count(config.routes.len(), "route"),
+            count(config.virtual_keys.len(), "virtual key"),
+        ))?;
+        return Ok(Exit::Healthy);
+    }
+    let problems = Config::parse(&read(&args.file)?).err().unwrap_or_default();
+    let list: Vec<_> = problems
+        .iter()
+        .map(|problem| {
+            json!({
+                "line": problem.line, "column": problem.column,
+                "message": problem.message, "help": problem.help,
+            })
+        })
+        .collect();
+    terminal.out_json(&json!({
+        "schema": 1, "file": args.file.display().to_string(), "ok": list.is_empty(), "problems": list,
+    }))?;
+    Ok(if list.is_empty() { Exit::Healthy } else { Exit::Usage })
+}
+
+fn init(args: &Init, terminal: &Terminal) -> Result<Exit, CliError> {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    if args.force {
+        options.create(true).truncate(true);
+    } else {
+        options.create_new(true);
+    }
+    let path = || args.file.clone();
+    let opened = options.open(&args.file);
+    let written = opened.and_then(|mut file| file.write_all(Config::sample().as_bytes()));
+    written.map_err(|source| match source.kind() {
+        ErrorKind::AlreadyExists => CliError::Exists { path: path() },
+        _ => CliError::Write { path: path(), source },
+    })?;
+    terminal.tell(format_args!("wrote `{}`", args.file.display()));
+    terminal.tell("  next: name your keys in it, then `keywright serve`");
+    Ok(Exit::Healthy)
+}
+
+fn read(file: &Path) -> Result<String, CliError> {
+    std::fs::read_to_string(file).map_err(|source| CliError::Read {
+        path: file.to_owned(),
+        source,
+    })
+}
+
+fn tell(file: &Path, problem: &ConfigProblem, terminal: &Terminal) {
+    terminal.tell(format_args!("{} {}", paint(Role::Error, "error:"), problem.message));
+    let place = [problem.line, problem.column]
+        .iter()
+        .flatten()
+        .fold(file.display().to_string(), |place, number| format!("{place}:{number}"));
+    terminal.tell(format_args!("  {} {place}", paint(Role::Pointer, "-->")));
+    if let Some(help) = &problem.help {
+        terminal.tell(format_args!("  {} {help}", paint(Role::Pointer, "= help:")));
+    }
+}

@@ -1,0 +1,183 @@
+//! `keywright run`: starts a program that never holds a real key.
+
+mod child;
+mod doors;
+mod environment;
+mod live;
+mod relay;
+mod rings;
+mod signals;
+mod story;
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use keywright::sources::Resolver;
+use keywright_core::Secret;
+use keywright_gateway::{Config, Gateway, StartOptions};
+
+use self::child::{Child, Ended};
+use self::environment::{ChildEnvironment, Hand};
+use self::rings::Rings;
+use self::story::Ending;
+use super::{config, keys, serve};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::process::{self, Hardened};
+use crate::terminal::Terminal;
+
+/// Run a program that never holds a real key, and that a revoked key does not stop.
+///
+/// Finds the keys of each provider (environment, then `.env`; `NAME`, `NAME_1` … `NAME_9`,
+/// `NAME_BACKUP`), says what is wrong with them, and starts the program with a token in the place of
+/// each key and a local gateway as base URL. When a key dies, the next one serves the same request.
+/// When the last one dies, the program gets the provider's own error, with the true cause in it.
+///
+/// The program is unchanged: stdin, terminal, signals and exit code pass through. What it writes to a
+/// pipe or a file has keys masked; a terminal is untouched. A base URL that was set already
+/// (`OPENAI_BASE_URL` …) stays in force: the gateway sends there.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  keywright run -- python app.py
+  keywright run --live -- npm start            ask the providers about each key first
+  keywright run --env-file prod.env -- ./app
+  keywright run --direct -- ./app              for a program that must hold the real keys
+
+Exit codes: the program's own; 128+N when signal N ended it; 125 keywright failed before the start,
+126 the program is not executable, 127 there is no such program.")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub(crate) struct Args {
+    /// Ask each provider about each key before the start: one free request a key.
+    #[arg(long)]
+    live: bool,
+    /// Give the program the real keys; no gateway, no failover.
+    #[arg(long)]
+    direct: bool,
+    /// Leave keys in what the program writes to a pipe or a file.
+    #[arg(long)]
+    no_masking: bool,
+    /// Tell about the keys, and how it ended, as JSON lines on stderr.
+    #[arg(long)]
+    json: bool,
+    /// Say nothing before the start unless something is wrong.
+    #[arg(short, long)]
+    quiet: bool,
+    /// Only this provider; may be given more than once.
+    #[arg(long = "provider", value_name = "ID", value_parser = super::provider_id)]
+    providers: Vec<String>,
+    /// Read this dotenv file instead of `.env`; may be given more than once.
+    #[arg(long = "env-file", value_name = "PATH")]
+    env_files: Vec<PathBuf>,
+    /// Take providers, their keys and base URLs, and routes from this configuration.
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The program and its arguments.
+    #[arg(value_name = "CMD", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<OsString>,
+}
+
+pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
+    let hardened = process::harden();
+    let runtime = super::runtime()?;
+    let exit = runtime.block_on(supervise(args, &hardened, terminal));
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    exit
+}
+
+async fn supervise(args: &Args, hardened: &Hardened, terminal: &Terminal) -> Result<Exit, CliError> {
+    let configured = args
+        .config
+        .as_deref()
+        .map_or_else(|| Ok(Config::default()), |file| config::load(file, terminal))?;
+    let resolver = Resolver::process();
+    let mut rings = Rings::collect(args.wanted(), &configured, &resolver).await?;
+    terminal.guard(&rings.secrets());
+    if args.live {
+        live::ask(&mut rings, terminal).await;
+    }
+    story::before(&rings, args.telling(), terminal);
+    if rings.usable().next().is_none() {
+        return Err(story::no_key(&rings, terminal));
+    }
+    let guard = rings.guard();
+    let parent = resolver.environment().all();
+    if args.direct {
+        let environment = environment::direct(parent, &rings);
+        let ended = start(args, environment, hardened, terminal).await?;
+        return Ok(Exit::Child(ended.code));
+    }
+    let token = keys::new_token()?;
+    let gateway = open(rings.configuration(configured), &resolver, &token).await?;
+    let hand = Hand { addr: gateway.addr(), token: &token };
+    let environment = environment::through_gateway(parent, &rings, &hand, &guard);
+    let ended = start(args, environment, hardened, terminal).await;
+    let report = gateway.report();
+    gateway.shutdown(LAST_REQUESTS).await;
+    let ended = ended?;
+    let ending = Ending { ended, program: args.program(), report, rings: &rings };
+    story::after(&ending, args.telling(), terminal);
+    Ok(Exit::Child(ending.ended.code))
+}
+
+async fn open(mut config: Config, resolver: &Resolver, token: &Secret) -> Result<Gateway, CliError> {
+    config.gateway.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    config.gateway.admin = None;
+    config.gateway.tls = None;
+    config.virtual_keys = Vec::new();
+    let options = StartOptions {
+        run_token: Some(token.clone()),
+        ..StartOptions::default()
+    };
+    Gateway::start(config, resolver.clone(), options)
+        .await
+        .map_err(|error| serve::not_started(&error, "127.0.0.1:0"))
+}
+
+async fn start(
+    args: &Args,
+    environment: ChildEnvironment,
+    hardened: &Hardened,
+    terminal: &Terminal,
+) -> Result<Ended, CliError> {
+    if terminal.verbose > 0 {
+        for note in &environment.notes {
+            terminal.tell(format_args!("keywright: {note}"));
+        }
+    }
+    let child = Child {
+        command: &args.command,
+        environment: environment.variables,
+        redactor: (!args.no_masking).then(|| terminal.redactor()),
+    };
+    child.run(hardened).await
+}
+
+impl Args {
+    fn wanted(&self) -> rings::Wanted<'_> {
+        rings::Wanted {
+            providers: &self.providers,
+            env_files: &self.env_files,
+        }
+    }
+
+    const fn telling(&self) -> story::Telling {
+        match (self.json, self.quiet) {
+            (true, _) => story::Telling::Json,
+            (false, true) => story::Telling::Quiet,
+            (false, false) => story::Telling::Text,
+        }
+    }
+
+    fn program(&self) -> String {
+        self.command
+            .first()
+            .map(|program| program.to_string_lossy().into_owned())
+            .unwrap_or_default()
+    }
+}
+
+/// The program is gone; only what it left running can still ask.
+const LAST_REQUESTS: Duration = Duration::from_secs(1);

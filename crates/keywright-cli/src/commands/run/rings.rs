@@ -1,0 +1,215 @@
+//! The keys of each provider, in the order of use, and where requests go.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use keywright::sources::{Dotenv, Found, Hint, Miss, Reference, Resolver, SourceError};
+use keywright_core::{Catalogue, Cause, ProviderSpec, Redactor, Secret};
+use keywright_gateway::{Config, KeySettings, ProviderSettings};
+
+use super::doors::Door;
+use super::environment::Guard;
+use crate::error::CliError;
+use crate::key_report::{KeyReport, KeySeen};
+
+/// What the command line asks for.
+pub(super) struct Wanted<'a> {
+    /// Only these providers; empty for all.
+    pub(super) providers: &'a [String],
+    /// These dotenv files; empty for `.env`, which may be missing.
+    pub(super) env_files: &'a [PathBuf],
+}
+
+/// Everything that was found.
+#[derive(Debug, Default)]
+pub(super) struct Rings {
+    /// Each key, with what is known about it.
+    pub(super) keys: Vec<Key>,
+    /// References that led to nothing.
+    pub(super) missing: Vec<KeySeen>,
+    /// One a provider whose variables are looked at.
+    pub(super) doors: Vec<Door>,
+    /// The dotenv files.
+    pub(super) files: Vec<(PathBuf, Result<Dotenv, SourceError>)>,
+    /// What a person should know about the places.
+    pub(super) hints: Vec<Hint>,
+    /// Every place that had no key, by provider.
+    pub(super) asked: Vec<(String, Miss)>,
+    /// Base URLs by provider, where they are not the catalogued ones.
+    places: BTreeMap<String, String>,
+}
+
+/// One key of a ring.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// The provider it is used for.
+    pub(super) spec: &'static ProviderSpec,
+    /// The provider whose variable it stands in.
+    pub(super) names_of: String,
+    pub(super) found: Found,
+    pub(super) seen: KeySeen,
+    /// As the configuration states it, when it comes from there.
+    settings: Option<KeySettings>,
+}
+
+impl Rings {
+    /// Looks for keys: a configured provider's references, else the environment and the dotenv files.
+    pub(super) async fn collect(
+        wanted: Wanted<'_>,
+        config: &Config,
+        resolver: &Resolver,
+    ) -> Result<Self, CliError> {
+        let mut rings = Self {
+            files: env_files(wanted.env_files, resolver).await?,
+            ..Self::default()
+        };
+        let all = Catalogue::builtin().providers().iter();
+        let chosen = all.filter(|spec| wanted.providers.is_empty() || wanted.providers.contains(&spec.id));
+        for spec in chosen {
+            let settings = config.providers.iter().find(|settings| settings.id == spec.id);
+            let door = Door::of(spec, resolver.environment(), &rings.files);
+            match settings.filter(|settings| !settings.keys.is_empty()) {
+                Some(settings) => rings.resolve(spec, settings, resolver).await,
+                None => rings.discover(spec, &door, resolver),
+            }
+            let written = settings.and_then(|settings| settings.base_url.clone());
+            if let Some(place) = written.or_else(|| door.base_url.clone()) {
+                rings.places.insert(spec.id.clone(), place);
+            }
+            rings.doors.push(door);
+        }
+        Ok(rings)
+    }
+
+    async fn resolve(&mut self, spec: &'static ProviderSpec, settings: &ProviderSettings, resolver: &Resolver) {
+        for key in &settings.keys {
+            // The configuration was checked, so every reference can be read.
+            let Ok(reference) = key.reference.parse::<Reference>() else { continue };
+            match resolver.resolve(&reference).await {
+                Ok(found) => self.add(spec, &spec.id, found, Some(key.clone())),
+                Err(miss) => self.missing.push(KeySeen::missing(&spec.id, &key.reference, &miss)),
+            }
+        }
+    }
+
+    fn discover(&mut self, names_of: &'static ProviderSpec, door: &Door, resolver: &Resolver) {
+        let discovery = resolver.discover(names_of, &self.files);
+        let spec = Catalogue::builtin().provider(&door.leads_to).unwrap_or(names_of);
+        for found in discovery.found {
+            self.add(spec, &names_of.id, found, None);
+        }
+        self.hints.extend(discovery.hints);
+        self.asked.push((names_of.id.clone(), discovery.asked));
+    }
+
+    fn add(&mut self, spec: &'static ProviderSpec, names_of: &str, found: Found, settings: Option<KeySettings>) {
+        let known = self
+            .keys
+            .iter()
+            .any(|key| key.spec.id == spec.id && key.found.secret.matches(&found.secret));
+        if !known {
+            let seen = KeySeen::inspected(spec, &found);
+            let names_of = names_of.to_owned();
+            self.keys.push(Key { spec, names_of, found, seen, settings });
+        }
+    }
+
+    /// The keys that are used.
+    pub(super) fn usable(&self) -> impl Iterator<Item = &Key> {
+        self.keys.iter().filter(|key| key.seen.usable())
+    }
+
+    /// The doors whose provider has a usable key: their variables are ours to set.
+    pub(super) fn open_doors(&self) -> impl Iterator<Item = &Door> {
+        self.doors
+            .iter()
+            .filter(|door| self.usable().any(|key| key.spec.id == door.leads_to))
+    }
+
+    /// Where a provider is, when that is not the catalogued place.
+    pub(super) fn base_url(&self, id: &str) -> Option<String> {
+        self.places.get(id).cloned()
+    }
+
+    /// Variables such as `OPENAI_API_KEY_2`, which a program may read by itself.
+    pub(super) fn sibling_variables(&self) -> impl Iterator<Item = &str> {
+        self.usable().filter(|key| key.settings.is_none()).filter_map(|key| match &key.found.reference {
+            Reference::Env { name } => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Every value that must not be shown.
+    pub(super) fn secrets(&self) -> Vec<&Secret> {
+        self.keys.iter().map(|key| &key.found.secret).collect()
+    }
+
+    /// What the child's environment must not hold: every real value. An example value is none.
+    pub(super) fn guard(&self) -> Guard {
+        let real = |key: &&Key| {
+            let placeholder = |cause: Cause| matches!(cause, Cause::PlaceholderKey | Cause::EmptyKey);
+            !key.seen.findings.iter().any(|finding| placeholder(finding.cause))
+        };
+        let secrets: Vec<&Secret> = self.keys.iter().filter(real).map(|key| &key.found.secret).collect();
+        Guard(Redactor::new(&secrets))
+    }
+
+    /// The report on all keys.
+    pub(super) fn report(&self) -> KeyReport {
+        let found = self.keys.iter().map(|key| key.seen.clone());
+        KeyReport {
+            keys: found.chain(self.missing.iter().cloned()).collect(),
+        }
+    }
+
+    /// The gateway's configuration: what was written, with the usable keys as its rings.
+    pub(super) fn configuration(&self, written: Config) -> Config {
+        let mut config = written;
+        let settings = std::mem::take(&mut config.providers);
+        for key in self.usable() {
+            let id = &key.spec.id;
+            let at = config.providers.iter().position(|provider| provider.id == *id);
+            let at = at.unwrap_or_else(|| {
+                let before = settings.iter().find(|provider| provider.id == *id);
+                config.providers.push(self.provider(id, before));
+                config.providers.len() - 1
+            });
+            let reference = || KeySettings::new(key.found.reference.to_string());
+            config.providers[at].keys.push(key.settings.clone().unwrap_or_else(reference));
+        }
+        let known = |(provider, _): &(String, String)| config.providers.iter().any(|p| p.id == *provider);
+        for route in &mut config.routes {
+            route.to.retain(known);
+        }
+        config.routes.retain(|route| !route.to.is_empty());
+        config
+    }
+
+    fn provider(&self, id: &str, written: Option<&ProviderSettings>) -> ProviderSettings {
+        let mut provider = written.cloned().unwrap_or_else(|| ProviderSettings::new(id, []));
+        provider.keys = Vec::new();
+        provider.base_url = self.base_url(id);
+        provider
+    }
+}
+
+/// Reads the dotenv files. One that was asked for must be readable; `.env` may be missing.
+async fn env_files(
+    named: &[PathBuf],
+    resolver: &Resolver,
+) -> Result<Vec<(PathBuf, Result<Dotenv, SourceError>)>, CliError> {
+    if named.is_empty() {
+        let path = PathBuf::from(".env");
+        let file = resolver.dotenv(&path).await;
+        return Ok(vec![(path, file)]);
+    }
+    let mut files = Vec::new();
+    for path in named {
+        let file = resolver.dotenv(path).await.map_err(|why| CliError::EnvFile {
+            path: path.clone(),
+            why,
+        })?;
+        files.push((path.clone(), Ok(file)));
+    }
+    Ok(files)
+}

@@ -1,0 +1,206 @@
+//! `keywright serve`: the gateway as a service.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use keywright::sources::{Found, Reference, Resolver};
+use keywright_core::Secret;
+use keywright_gateway::{Config, Gateway, StartError, StartOptions};
+use serde_json::json;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::config::{DEFAULT_FILE, load};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::key_report::{KeyReport, KeySeen};
+use crate::process;
+use crate::terminal::{Role, Terminal, paint};
+
+/// Run the gateway as a service: callers hold virtual keys, the real keys stay here.
+///
+/// A revoked key is found out on the first refusal, the request goes on with the next key, and the
+/// log says which key died and why. Point any SDK at `http://ADDRESS/openai/v1` (or `/fireworks`,
+/// `/together`, or `/v1` for models named `provider/model`).
+///
+/// SIGHUP reads the configuration again without dropping a request; a broken one is refused and
+/// the old one stays. SIGTERM and SIGINT finish what is running; a second one stops at once.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  keywright serve                            with ./keywright.toml
+  keywright serve --config /etc/keywright.toml --log-format json
+  keywright serve --check                    is everything in place? then exit
+
+`keywright config init` writes a configuration to start from; `keywright keys issue NAME` makes
+the keys that callers use.")]
+pub(crate) struct Args {
+    /// The configuration.
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_FILE)]
+    config: PathBuf,
+    /// Check the configuration and the keys, and exit: 0 when at least one key of each provider is usable.
+    #[arg(long)]
+    check: bool,
+    /// Print events as JSON lines for programs instead of text for people.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
+    let config = load(&args.config, terminal)?;
+    process::harden();
+    let runtime = super::runtime()?;
+    let exit = runtime.block_on(serve(args, config, terminal));
+    // Nobody waits for a name lookup that is still running.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    exit
+}
+
+async fn serve(args: &Args, config: Config, terminal: &Terminal) -> Result<Exit, CliError> {
+    let resolver = Resolver::process();
+    let report = look(&config, &resolver, terminal).await;
+    if args.check {
+        show(&report, args.json, terminal)?;
+        return Ok(if every_provider_can_serve(&config, &report) { Exit::Healthy } else { Exit::Unhealthy });
+    }
+    report.tell(terminal);
+    let mut signals = Signals::listen()?;
+    let address = config.gateway.listen.to_string();
+    let grace = config.gateway.drain_timeout;
+    let gateway = Gateway::start(config, resolver.clone(), StartOptions::default())
+        .await
+        .map_err(|error| not_started(&error, &address))?;
+    announce(&gateway, args.json, terminal)?;
+    while signals.next().await == Heard::Reload {
+        reload(&gateway, &args.config, &resolver, terminal).await;
+    }
+    terminal.tell("keywright: finishing what is running; a second signal stops at once");
+    tokio::select! {
+        () = gateway.shutdown(grace) => {}
+        () = signals.stop() => {}
+    }
+    Ok(Exit::Healthy)
+}
+
+/// Reads every key once, for the report and for the redactor.
+async fn look(config: &Config, resolver: &Resolver, terminal: &Terminal) -> KeyReport {
+    let mut report = KeyReport::default();
+    let mut secrets: Vec<Secret> = Vec::new();
+    for provider in &config.providers {
+        for key in &provider.keys {
+            let seen = match find(&key.reference, resolver).await {
+                Ok(found) => {
+                    secrets.push(found.secret.clone());
+                    provider.spec().map(|spec| KeySeen::inspected(spec, &found))
+                }
+                Err(miss) => Some(KeySeen::missing(&provider.id, &key.reference, &miss)),
+            };
+            report.keys.extend(seen);
+        }
+    }
+    terminal.guard(&secrets.iter().collect::<Vec<_>>());
+    report
+}
+
+async fn find(reference: &str, resolver: &Resolver) -> Result<Found, keywright::sources::Miss> {
+    // The configuration was checked, so every reference can be read.
+    let reference: Reference = reference.parse().map_err(|_| keywright::sources::Miss::default())?;
+    resolver.resolve(&reference).await
+}
+
+fn show(report: &KeyReport, as_json: bool, terminal: &Terminal) -> Result<(), CliError> {
+    if as_json {
+        terminal.out_json(&json!({"schema": 1, "keys": report.keys}))?;
+    } else {
+        report.tell(terminal);
+    }
+    Ok(())
+}
+
+/// Whether each provider that has keys has a usable one.
+fn every_provider_can_serve(config: &Config, report: &KeyReport) -> bool {
+    config.providers.iter().filter(|provider| !provider.keys.is_empty()).all(|provider| {
+        let of_provider = |key: &&KeySeen| key.provider == provider.id && key.usable();
+        report.keys.iter().any(|key| of_provider(&key))
+    })
+}
+
+fn announce(gateway: &Gateway, as_json: bool, terminal: &Terminal) -> Result<(), CliError> {
+    let admin = gateway.admin_addr().map(|addr| addr.to_string());
+    let listen = gateway.addr().to_string();
+    if as_json {
+        terminal.out_json(&json!({"event": "listening", "listen": listen, "admin": admin}))?;
+        return Ok(());
+    }
+    terminal.out(format_args!("{} on http://{listen}", paint(Role::Good, "listening")))?;
+    if let Some(admin) = admin {
+        terminal.out(format_args!("admin     on http://{admin}"))?;
+    }
+    Ok(())
+}
+
+/// A configuration that cannot be used changes nothing.
+async fn reload(gateway: &Gateway, file: &Path, resolver: &Resolver, terminal: &Terminal) {
+    let kept = |terminal: &Terminal| terminal.tell("keywright: the configuration is as it was before");
+    let Ok(config) = load(file, terminal) else {
+        return kept(terminal);
+    };
+    let report = look(&config, resolver, terminal).await;
+    match gateway.reload(config).await {
+        Ok(()) => {
+            report.tell(terminal);
+            terminal.tell(format_args!("keywright: `{}` was read again", file.display()));
+        }
+        Err(error) => {
+            terminal.tell(format_args!("{} {error}", paint(Role::Error, "error:")));
+            kept(terminal);
+        }
+    }
+}
+
+/// The error of a gateway that does not start; the commonest one has its own advice.
+pub(super) fn not_started(error: &StartError, address: &str) -> CliError {
+    let message = error.to_string();
+    let port = address.rsplit(':').next().unwrap_or_default();
+    let in_use = message.to_ascii_lowercase().contains("in use");
+    CliError::Gateway {
+        help: in_use.then(|| {
+            format!("see who holds it with `ss -ltnp 'sport = :{port}'` (or `lsof -i :{port}`), or set another `listen` address")
+        }),
+        message: if in_use { format!("{address} is in use by another program") } else { message },
+    }
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    Reload,
+    Stop,
+}
+
+struct Signals {
+    reload: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, CliError> {
+        Ok(Self {
+            reload: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> Heard {
+        tokio::select! {
+            _ = self.reload.recv() => Heard::Reload,
+            _ = self.terminate.recv() => Heard::Stop,
+            _ = self.interrupt.recv() => Heard::Stop,
+        }
+    }
+
+    async fn stop(&mut self) {
+        while self.next().await == Heard::Reload {}
+    }
+}

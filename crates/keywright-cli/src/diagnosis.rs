@@ -1,0 +1,48 @@
+//! How a diagnosis looks on a terminal: like a compiler's error.
+
+use keywright_core::diagnosis::Confidence;
+use keywright_core::{Diagnosis, Fix, Witness};
+
+use crate::terminal::{Role, Terminal, paint};
+
+/// Tells a person what happened to the thing at `place`, why we think so, and what mends it.
+pub(crate) fn tell(diagnosis: &Diagnosis, place: &str, terminal: &Terminal) {
+    let head = paint(Role::Error, format_args!("error[{}]:", diagnosis.cause.slug()));
+    terminal.tell(format_args!("{head} {}{}", diagnosis.title(), doubt(diagnosis.confidence)));
+    terminal.tell(format_args!("  {} {place}", paint(Role::Pointer, "-->")));
+    for evidence in &diagnosis.evidence {
+        let witness = match evidence.witness {
+            Witness::Text => "text",
+            Witness::Environment => "environment",
+            Witness::Probe => "probe",
+            Witness::History => "history",
+        };
+        let note = paint(Role::Faint, format_args!("= {witness}:"));
+        terminal.tell(format_args!("  {note} {}", evidence.says));
+    }
+    if !diagnosis.alternatives.is_empty() {
+        let causes: Vec<&str> = diagnosis.alternatives.iter().map(|other| other.cause.slug()).collect();
+        let note = paint(Role::Faint, "= also possible:");
+        terminal.tell(format_args!("  {note} {}", causes.join(", ")));
+    }
+    // The rest is on the page; one fix mends most.
+    let shown = if terminal.verbose > 0 { usize::MAX } else { 1 };
+    for fix in diagnosis.fixes.iter().take(shown) {
+        terminal.tell(format_args!("  {} {}", paint(Role::Pointer, "= help:"), sentence(fix)));
+    }
+}
+
+const fn doubt(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::Certain => "",
+        Confidence::Likely => " (likely)",
+        Confidence::Possible => " (possible)",
+    }
+}
+
+fn sentence(fix: &Fix) -> String {
+    match &fix.command {
+        Some(command) => format!("{}: {command}", fix.says),
+        None => fix.says.clone(),
+    }
+}

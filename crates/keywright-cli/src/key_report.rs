@@ -1,0 +1,184 @@
+//! What is known about each key before anything uses it: presence and format, never the value.
+
+use keywright::sources::{Found, Miss};
+use keywright_core::inspect::{Finding, Severity, inspect};
+use keywright_core::{Cause, ProviderSpec};
+use serde::Serialize;
+
+use crate::error::count;
+use crate::terminal::{Role, Terminal, paint};
+
+/// What is known about the keys. Text and JSON are views of this one value.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct KeyReport {
+    /// In the order of use.
+    pub(crate) keys: Vec<KeySeen>,
+}
+
+/// What is known about one key.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct KeySeen {
+    /// The provider's id.
+    pub(crate) provider: String,
+    /// The reference that leads to it.
+    pub(crate) reference: String,
+    /// Where it stands.
+    pub(crate) place: String,
+    /// The value's mask; `None` when there is no value.
+    pub(crate) masked: Option<String>,
+    /// Whether it is used.
+    pub(crate) state: KeyState,
+    /// What is strange about it.
+    pub(crate) findings: Vec<Finding>,
+    /// What the provider said, when it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) live: Option<&'static str>,
+}
+
+/// Whether a key is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum KeyState {
+    /// Nothing is strange about it.
+    Good,
+    /// It is used, and something is strange.
+    Doubtful,
+    /// It cannot work and is left out.
+    Unusable,
+    /// There is no value.
+    Missing,
+}
+
+impl KeySeen {
+    /// Inspects a key that was found.
+    pub(crate) fn inspected(provider: &ProviderSpec, found: &Found) -> Self {
+        let findings = inspect(found.secret.expose(), provider);
+        let state = match findings.first().map(|finding| finding.severity) {
+            None => KeyState::Good,
+            Some(Severity::Warning) => KeyState::Doubtful,
+            Some(Severity::Error) => KeyState::Unusable,
+        };
+        Self {
+            provider: provider.id.clone(),
+            reference: found.reference.to_string(),
+            place: found.place.clone(),
+            masked: (!found.secret.expose().is_empty()).then(|| found.secret.masked()),
+            state,
+            findings,
+            live: None,
+        }
+    }
+
+    /// A reference that led to nothing.
+    pub(crate) fn missing(provider: &str, reference: &str, miss: &Miss) -> Self {
+        Self {
+            provider: provider.to_owned(),
+            reference: reference.to_owned(),
+            place: miss.to_string(),
+            masked: None,
+            state: KeyState::Missing,
+            findings: Vec::new(),
+            live: None,
+        }
+    }
+
+    /// Adds what a live answer said: the provider refuses it.
+    pub(crate) fn refused(&mut self, cause: Cause, says: String) {
+        self.state = KeyState::Unusable;
+        self.findings.push(Finding {
+            cause,
+            severity: Severity::Error,
+            says,
+            at: None,
+        });
+    }
+
+    /// Whether it is used.
+    pub(crate) const fn usable(&self) -> bool {
+        matches!(self.state, KeyState::Good | KeyState::Doubtful)
+    }
+
+    /// The first thing to do about it.
+    fn help(&self) -> Option<String> {
+        let cause = match self.state {
+            KeyState::Missing => Cause::MissingKey,
+            KeyState::Unusable => self.findings.first()?.cause,
+            KeyState::Good | KeyState::Doubtful => return None,
+        };
+        let fix = keywright_core::page::fixes(cause, &self.provider).into_iter().next()?;
+        Some(match fix.command {
+            Some(command) => format!("{}: {command}", fix.says),
+            None => fix.says,
+        })
+    }
+}
+
+impl KeyReport {
+    /// How many keys are used.
+    pub(crate) fn usable(&self) -> usize {
+        self.keys.iter().filter(|key| key.usable()).count()
+    }
+
+    /// Whether every key is used and nothing is strange.
+    pub(crate) fn all_good(&self) -> bool {
+        self.keys.iter().all(|key| key.state == KeyState::Good)
+    }
+
+    /// Tells a person: one line a key, then what is strange about it.
+    pub(crate) fn tell(&self, terminal: &Terminal) {
+        let mut providers: Vec<&str> = self.keys.iter().map(|key| key.provider.as_str()).collect();
+        providers.dedup();
+        terminal.tell(format_args!(
+            "keywright: {} of {} usable, for {}",
+            self.usable(),
+            count(self.keys.len(), "key"),
+            providers.join(", "),
+        ));
+        let width = |text: fn(&KeySeen) -> &str| {
+            let lengths = self.keys.iter().map(|key| text(key).chars().count());
+            lengths.max().unwrap_or_default()
+        };
+        let provider_width = width(|key| &key.provider);
+        let mask_width = width(KeySeen::shown);
+        for key in &self.keys {
+            terminal.tell(format_args!(
+                "  {} {:provider_width$}  {:mask_width$}  {}{}",
+                key.badge(),
+                key.provider,
+                key.shown(),
+                key.place,
+                key.live.map(|said| format!("  live: {said}")).unwrap_or_default(),
+            ));
+            key.tell_findings(terminal);
+        }
+    }
+}
+
+impl KeySeen {
+    fn shown(&self) -> &str {
+        self.masked.as_deref().unwrap_or("-")
+    }
+
+    fn badge(&self) -> String {
+        let (role, word) = match self.state {
+            KeyState::Good => (Role::Good, "[ok]  "),
+            KeyState::Doubtful => (Role::Warning, "[warn]"),
+            KeyState::Unusable | KeyState::Missing => (Role::Error, "[fail]"),
+        };
+        paint(role, word)
+    }
+
+    fn tell_findings(&self, terminal: &Terminal) {
+        for Finding { cause, severity, says, .. } in &self.findings {
+            let (role, word) = match severity {
+                Severity::Warning => (Role::Warning, "warning"),
+                Severity::Error => (Role::Error, "error"),
+            };
+            let head = paint(role, format_args!("{word}[{}]:", cause.slug()));
+            terminal.tell(format_args!("         {head} {says}"));
+        }
+        if let Some(help) = self.help() {
+            terminal.tell(format_args!("         {} {help}", paint(Role::Pointer, "= help:")));
+        }
+    }
+}
