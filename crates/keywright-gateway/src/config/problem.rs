@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use keywright::sources::near;
+
 /// One problem of a configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigProblem {
@@ -59,34 +61,6 @@ impl ConfigProblem {
 fn near_name(message: &str) -> Option<String> {
     let mut names = message.split('`').skip(1).step_by(2);
     let wrong = names.next().filter(|_| message.starts_with("unknown "))?;
-    let near = nearest(wrong, names)?;
+    let near = near(wrong, names)?;
     Some(format!("did you mean `{near}`?"))
-}
-
-/// The candidate that a person most probably meant.
-pub(crate) fn nearest<'a>(
-    wrong: &str,
-    candidates: impl Iterator<Item = &'a str>,
-) -> Option<&'a str> {
-    candidates
-        .map(|candidate| (distance(wrong, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.len().max(wrong.len()) / 3 + 1)
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
-/// Levenshtein's distance over characters.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in other.iter().enumerate() {
-            let change = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[other.len()]
 }

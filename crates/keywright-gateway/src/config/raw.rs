@@ -6,12 +6,12 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use keywright::sources::near;
 use keywright_core::Catalogue;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::problem::nearest;
 use super::{
     Config, ConfigProblem, GatewaySettings, KeySettings, PathPolicy, ProviderSettings,
     RouteSettings, TlsFiles, VirtualKeySettings,
@@ -355,7 +355,7 @@ fn check_listen(gateway: &RawGateway, open: bool, check: &mut Check<'_>) {
 fn provider(raw: RawProvider, check: &mut Check<'_>) -> ProviderSettings {
     let catalogue = Catalogue::builtin();
     if catalogue.provider(raw.id.get_ref()).is_none() {
-        let near = nearest(
+        let near = near(
             raw.id.get_ref(),
             catalogue.providers().iter().map(|known| known.id.as_str()),
         );
@@ -426,7 +426,7 @@ fn route(raw: RawRoute, providers: &[ProviderSettings], check: &mut Check<'_>) -
                 to.push((id.to_owned(), model.to_owned()));
             }
             Some((id, _)) => {
-                let near = nearest(id, providers.iter().map(|provider| provider.id.as_str()));
+                let near = near(id, providers.iter().map(|provider| provider.id.as_str()));
                 let help = near.map_or_else(
                     || "add a [[provider]] with this id".to_owned(),
                     |near| format!("did you mean `{near}/…`?"),
