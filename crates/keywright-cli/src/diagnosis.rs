@@ -28,7 +28,16 @@ pub(crate) fn tell(diagnosis: &Diagnosis, place: &str, terminal: &Terminal) {
     // The rest is on the page; one fix mends most.
     let shown = if terminal.verbose > 0 { usize::MAX } else { 1 };
     for fix in diagnosis.fixes.iter().take(shown) {
-        terminal.tell(format_args!("  {} {}", paint(Role::Pointer, "= help:"), sentence(fix)));
+        tell_fix(fix, "  ", terminal);
+    }
+}
+
+/// Tells what to do, and the command that does it.
+pub(crate) fn tell_fix(fix: &Fix, indent: &str, terminal: &Terminal) {
+    let head = paint(Role::Pointer, "= help:");
+    terminal.tell(format_args!("{indent}{head} {}", fix.says));
+    if let Some(command) = &fix.command {
+        terminal.tell(format_args!("{indent}        $ {command}"));
     }
 }
 
@@ -37,12 +46,5 @@ const fn doubt(confidence: Confidence) -> &'static str {
         Confidence::Certain => "",
         Confidence::Likely => " (likely)",
         Confidence::Possible => " (possible)",
-    }
-}
-
-fn sentence(fix: &Fix) -> String {
-    match &fix.command {
-        Some(command) => format!("{}: {command}", fix.says),
-        None => fix.says.clone(),
     }
 }

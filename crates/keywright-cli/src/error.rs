@@ -24,8 +24,8 @@ pub(crate) enum CliError {
     /// No key can be used.
     #[error("no usable key for {providers}")]
     NoKey { providers: String, help: String },
-    /// The gateway cannot start.
-    #[error("the gateway cannot start: {message}")]
+    /// The gateway cannot start, or cannot take over a configuration.
+    #[error("{message}")]
     Gateway {
         message: String,
         help: Option<String>,

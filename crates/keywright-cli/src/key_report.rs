@@ -2,9 +2,10 @@
 
 use keywright::sources::{Found, Miss};
 use keywright_core::inspect::{Finding, Severity, inspect};
-use keywright_core::{Cause, ProviderSpec};
+use keywright_core::{Cause, Fix, ProviderSpec};
 use serde::Serialize;
 
+use crate::diagnosis;
 use crate::error::count;
 use crate::terminal::{Role, Terminal, paint};
 
@@ -99,17 +100,13 @@ impl KeySeen {
     }
 
     /// The first thing to do about it.
-    fn help(&self) -> Option<String> {
+    fn help(&self) -> Option<Fix> {
         let cause = match self.state {
             KeyState::Missing => Cause::MissingKey,
             KeyState::Unusable => self.findings.first()?.cause,
             KeyState::Good | KeyState::Doubtful => return None,
         };
-        let fix = keywright_core::page::fixes(cause, &self.provider).into_iter().next()?;
-        Some(match fix.command {
-            Some(command) => format!("{}: {command}", fix.says),
-            None => fix.says,
-        })
+        keywright_core::page::fixes(cause, &self.provider).into_iter().next()
     }
 }
 
@@ -126,6 +123,9 @@ impl KeyReport {
 
     /// Tells a person: one line a key, then what is strange about it.
     pub(crate) fn tell(&self, terminal: &Terminal) {
+        if self.keys.is_empty() {
+            return terminal.tell("keywright: no key is configured");
+        }
         let mut providers: Vec<&str> = self.keys.iter().map(|key| key.provider.as_str()).collect();
         providers.dedup();
         terminal.tell(format_args!(
@@ -178,7 +178,7 @@ impl KeySeen {
             terminal.tell(format_args!("         {head} {says}"));
         }
         if let Some(help) = self.help() {
-            terminal.tell(format_args!("         {} {help}", paint(Role::Pointer, "= help:")));
+            diagnosis::tell_fix(&help, "         ", terminal);
         }
     }
 }

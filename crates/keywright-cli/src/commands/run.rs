@@ -75,7 +75,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The program and its arguments.
-    #[arg(value_name = "CMD", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(value_name = "CMD", required = true, trailing_var_arg = true)]
     command: Vec<OsString>,
 }
 
@@ -133,7 +133,7 @@ async fn open(mut config: Config, resolver: &Resolver, token: &Secret) -> Result
     };
     Gateway::start(config, resolver.clone(), options)
         .await
-        .map_err(|error| serve::not_started(&error, "127.0.0.1:0"))
+        .map_err(|error| serve::not_started(&error))
 }
 
 async fn start(

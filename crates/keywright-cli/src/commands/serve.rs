@@ -1,5 +1,6 @@
 //! `keywright serve`: the gateway as a service.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -64,19 +65,21 @@ async fn serve(args: &Args, config: Config, terminal: &Terminal) -> Result<Exit,
     }
     report.tell(terminal);
     let mut signals = Signals::listen()?;
-    let address = config.gateway.listen.to_string();
     let grace = config.gateway.drain_timeout;
     let gateway = Gateway::start(config, resolver.clone(), StartOptions::default())
         .await
-        .map_err(|error| not_started(&error, &address))?;
+        .map_err(|error| not_started(&error))?;
     announce(&gateway, args.json, terminal)?;
     while signals.next().await == Heard::Reload {
         reload(&gateway, &args.config, &resolver, terminal).await;
     }
     terminal.tell("keywright: finishing what is running; a second signal stops at once");
-    tokio::select! {
-        () = gateway.shutdown(grace) => {}
-        () = signals.stop() => {}
+    let drained = tokio::select! {
+        drained = gateway.shutdown(grace) => drained,
+        () = signals.stop() => false,
+    };
+    if !drained {
+        terminal.tell("keywright: stopped before every request had ended");
     }
     Ok(Exit::Healthy)
 }
@@ -141,8 +144,13 @@ fn announce(gateway: &Gateway, as_json: bool, terminal: &Terminal) -> Result<(),
 /// A configuration that cannot be used changes nothing.
 async fn reload(gateway: &Gateway, file: &Path, resolver: &Resolver, terminal: &Terminal) {
     let kept = |terminal: &Terminal| terminal.tell("keywright: the configuration is as it was before");
-    let Ok(config) = load(file, terminal) else {
-        return kept(terminal);
+    let config = match load(file, terminal) {
+        Ok(config) => config,
+        Err(error) => {
+            gateway.reload_failed(&error.to_string());
+            error.report(terminal);
+            return kept(terminal);
+        }
     };
     let report = look(&config, resolver, terminal).await;
     match gateway.reload(config).await {
@@ -151,22 +159,42 @@ async fn reload(gateway: &Gateway, file: &Path, resolver: &Resolver, terminal: &
             terminal.tell(format_args!("keywright: `{}` was read again", file.display()));
         }
         Err(error) => {
-            terminal.tell(format_args!("{} {error}", paint(Role::Error, "error:")));
+            not_started(&error).report(terminal);
             kept(terminal);
         }
     }
 }
 
-/// The error of a gateway that does not start; the commonest one has its own advice.
-pub(super) fn not_started(error: &StartError, address: &str) -> CliError {
-    let message = error.to_string();
-    let port = address.rsplit(':').next().unwrap_or_default();
-    let in_use = message.to_ascii_lowercase().contains("in use");
+/// The error of a gateway that does not start; an address has its own advice.
+pub(super) fn not_started(error: &StartError) -> CliError {
+    let StartError::Listen { address, source } = error else {
+        return CliError::Gateway {
+            message: error.to_string(),
+            help: None,
+        };
+    };
+    let port = address.port();
+    let (why, help) = match source.kind() {
+        ErrorKind::AddrInUse => (
+            "another program listens there".to_owned(),
+            format!(
+                "see which with `ss -ltnp 'sport = :{port}'` or `lsof -nP -iTCP:{port} -sTCP:LISTEN`, \
+                 or set another `gateway.listen`"
+            ),
+        ),
+        ErrorKind::AddrNotAvailable => (
+            "this machine does not have that address".to_owned(),
+            "`ip address` lists the addresses it has".to_owned(),
+        ),
+        ErrorKind::PermissionDenied => (
+            "the system does not allow it".to_owned(),
+            "ports below 1024 need privileges: set another `gateway.listen`".to_owned(),
+        ),
+        _ => (source.to_string(), "set another `gateway.listen`".to_owned()),
+    };
     CliError::Gateway {
-        help: in_use.then(|| {
-            format!("see who holds it with `ss -ltnp 'sport = :{port}'` (or `lsof -i :{port}`), or set another `listen` address")
-        }),
-        message: if in_use { format!("{address} is in use by another program") } else { message },
+        message: format!("cannot listen on {address}: {why}"),
+        help: Some(help),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 
-use keywright_core::provider::{Variable, VariableRole, VariableStanding};
+use keywright_core::provider::{Variable, VariableRole};
 use keywright_core::{Catalogue, ProviderSpec, Redactor, Secret};
 
 use super::doors::base_url_variables;
@@ -71,7 +71,10 @@ pub(super) fn through_gateway(
             continue;
         };
         for variable in &spec.variables {
-            child.hand_over(variable, dropped.contains(OsStr::new(&variable.name)), rings, hand);
+            let was_set = dropped.contains(OsStr::new(&variable.name))
+                || child.variables.contains_key(OsStr::new(&variable.name));
+            let expected = was_set || spec.key_variable() == Some(&variable.name);
+            child.hand_over(variable, expected, rings, hand);
         }
         for variable in base_url_variables(spec) {
             child.set(&variable.name, door.url(hand.addr, variable));
@@ -108,17 +111,16 @@ impl ChildEnvironment {
         dropped
     }
 
-    /// One variable of a provider whose requests go through the gateway.
-    fn hand_over(&mut self, variable: &Variable, dropped: bool, rings: &Rings, hand: &Hand<'_>) {
+    /// One variable of a provider whose requests go through the gateway. A key that is not expected,
+    /// because nobody set it and the SDKs do not read it, is not invented.
+    fn hand_over(&mut self, variable: &Variable, expected: bool, rings: &Rings, hand: &Hand<'_>) {
         let name = variable.name.as_str();
-        let was_set = dropped || self.variables.contains_key(OsStr::new(name));
         let in_file = in_files(rings, name);
         // `OPENAI_API_KEY_PATH`: a file with a real key, which the oldest SDK prefers to the variable.
         let leads_to_a_key = name.ends_with("_KEY_PATH") || name.ends_with("_KEY_FILE");
         match variable.role {
             VariableRole::Key if !leads_to_a_key => {
-                let read_today = variable.standing == VariableStanding::Official;
-                if read_today || was_set || in_file {
+                if expected || in_file {
                     self.set(name, hand.token.expose());
                 }
             }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use keywright::http::Origin;
 use keywright::sources::{Dotenv, Found, Hint, Miss, Reference, Resolver, SourceError};
 use keywright_core::{Catalogue, Cause, ProviderSpec, Redactor, Secret};
 use keywright_gateway::{Config, KeySettings, ProviderSettings};
 
-use super::doors::Door;
+use super::doors::{Door, base_url_variables};
 use super::environment::Guard;
 use crate::error::CliError;
 use crate::key_report::{KeyReport, KeySeen};
@@ -18,6 +19,17 @@ pub(super) struct Wanted<'a> {
     pub(super) providers: &'a [String],
     /// These dotenv files; empty for `.env`, which may be missing.
     pub(super) env_files: &'a [PathBuf],
+}
+
+impl Wanted<'_> {
+    /// By default every provider whose clients read a base URL from the environment: without one,
+    /// a token in the place of the key would go straight to the provider.
+    fn includes(&self, spec: &ProviderSpec, configured: bool) -> bool {
+        if !self.providers.is_empty() {
+            return self.providers.contains(&spec.id);
+        }
+        configured || base_url_variables(spec).next().is_some() && Origin::parse(&spec.http.origin, "").is_ok()
+    }
 }
 
 /// Everything that was found.
@@ -63,10 +75,11 @@ impl Rings {
             files: env_files(wanted.env_files, resolver).await?,
             ..Self::default()
         };
-        let all = Catalogue::builtin().providers().iter();
-        let chosen = all.filter(|spec| wanted.providers.is_empty() || wanted.providers.contains(&spec.id));
-        for spec in chosen {
+        for spec in Catalogue::builtin().providers() {
             let settings = config.providers.iter().find(|settings| settings.id == spec.id);
+            if !wanted.includes(spec, settings.is_some()) {
+                continue;
+            }
             let door = Door::of(spec, resolver.environment(), &rings.files);
             match settings.filter(|settings| !settings.keys.is_empty()) {
                 Some(settings) => rings.resolve(spec, settings, resolver).await,

@@ -72,30 +72,49 @@ fn tell_places(rings: &Rings, terminal: &Terminal) {
 
 /// No key can be used: the diagnosis, and the error to end with.
 pub(super) fn no_key(rings: &Rings, terminal: &Terminal) -> CliError {
-    let providers: Vec<&str> = rings.doors.iter().map(|door| door.names_of.as_str()).collect();
-    let one = if let [one] = providers[..] { one } else { "unknown" };
+    let specs: Vec<_> = rings
+        .doors
+        .iter()
+        .filter_map(|door| Catalogue::builtin().provider(&door.names_of))
+        .collect();
+    let variables: Vec<&str> = specs.iter().filter_map(|spec| spec.key_variable()).collect();
     if rings.keys.is_empty() {
         let cause = rings.hints.first().map_or(Cause::MissingKey, |hint| hint.cause);
-        let mut diagnosis = Diagnosis::new(one, cause, Confidence::Certain);
-        for (provider, miss) in &rings.asked {
-            let says = format!("{provider}: {miss}");
-            diagnosis = diagnosis.with_evidence(Witness::Environment, says);
-        }
-        for missing in &rings.missing {
-            let says = format!("{}: {}", missing.provider, missing.place);
-            diagnosis = diagnosis.with_evidence(Witness::Environment, says);
-        }
-        diagnosis::tell(&diagnosis, "the environment and the dotenv files", terminal);
+        let provider = specs.first().map_or("unknown", |spec| spec.id.as_str());
+        let diagnosis = evidence(rings, Diagnosis::new(provider, cause, Confidence::Certain));
+        diagnosis::tell(&diagnosis, &searched(rings), terminal);
     }
-    let variables = Catalogue::builtin().providers().iter();
-    let variables: Vec<&str> = variables
-        .filter(|spec| providers.contains(&spec.id.as_str()))
-        .filter_map(|spec| spec.key_variable())
-        .collect();
+    let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
     CliError::NoKey {
-        providers: providers.join(", "),
-        help: format!("set {} in the environment or in `.env`", variables.join(" or ")),
+        providers: names.join(", "),
+        help: format!(
+            "set one of {} in the environment or in `.env`",
+            variables.join(", ")
+        ),
     }
+}
+
+/// Where keys were looked for.
+fn searched(rings: &Rings) -> String {
+    let files = rings.files.iter().map(|(path, file)| match file {
+        Ok(_) => path.display().to_string(),
+        Err(why) => format!("{} ({why})", path.display()),
+    });
+    let places: Vec<String> = std::iter::once("the environment".to_owned()).chain(files).collect();
+    places.join(", then ")
+}
+
+/// Every place that was asked, one line a provider.
+fn evidence(rings: &Rings, diagnosis: Diagnosis) -> Diagnosis {
+    let hints = rings.hints.iter().map(|hint| format!("{}: {}", hint.place, hint.says));
+    let missing = rings.missing.iter().map(|key| format!("{}: {}", key.provider, key.place));
+    let asked = rings.asked.iter().map(|(provider, miss)| format!("{provider}: {miss}"));
+    hints
+        .chain(missing)
+        .chain(asked)
+        .fold(diagnosis, |diagnosis, says| {
+            diagnosis.with_evidence(Witness::Environment, says)
+        })
 }
 
 /// When it ended badly: the diagnosis of each dead key, and whether the program went past us.
