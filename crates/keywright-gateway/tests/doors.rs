@@ -374,7 +374,7 @@ async fn only_what_belongs_to_the_provider_goes_onward() {
         "{sent}"
     );
     assert!(
-        sent.contains(&format!("authorization: bearer {}", key("openai", "one1")))
+        sent.contains(&format!("authorization: bearer {}", key("openai", "one1").to_lowercase()))
             && !sent.contains("mine"),
         "{sent}"
     );
