@@ -105,6 +105,9 @@ pub(crate) async fn conversations(call: &mut Call, path: &[&str]) -> Result<Repl
             let value = json!({"id": id, "object": "conversation", "created_at": call.now(),
                 "metadata": request.get("metadata").unwrap_or(&json!({}))});
             call.shared.store.insert(here, &id, value.clone());
+            if request.get("items").is_some_and(Value::is_array) {
+                add_items(call, &id, &project, &request)?;
+            }
             Ok(ok(&value))
         }
         ("GET", [id]) => one(call, here, id, no_such),
@@ -123,7 +126,8 @@ pub(crate) async fn conversations(call: &mut Call, path: &[&str]) -> Result<Repl
         }
         ("POST", [id, "items"]) => {
             one(call, here, id, no_such)?;
-            add_items(call, id, &project).await
+            let request: Value = call.json().await?;
+            add_items(call, id, &project, &request)
         }
         ("GET", [id, "items", item]) => one(
             call,
@@ -139,8 +143,12 @@ pub(crate) async fn conversations(call: &mut Call, path: &[&str]) -> Result<Repl
     }
 }
 
-async fn add_items(call: &mut Call, parent: &str, project: &str) -> Result<Reply, Failure> {
-    let request: Value = call.json().await?;
+fn add_items(
+    call: &mut Call,
+    parent: &str,
+    project: &str,
+    request: &Value,
+) -> Result<Reply, Failure> {
     let items = request
         .get("items")
         .and_then(Value::as_array)

@@ -68,7 +68,7 @@ async fn create(call: &mut Call, project: &str) -> Result<Reply, Failure> {
     done["output"] = json!([item]);
     let written = words.len() as u64;
     done["usage"] = json!({"input_tokens": used, "output_tokens": written,
-        "total_tokens": used + written, "input_tokens_details": {"cached_tokens": 0},
+        "total_tokens": used + written, "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
         "output_tokens_details": {"reasoning_tokens": 0}});
     if request.store.unwrap_or(true) {
         call.shared.store.insert(place(project), &id, done.clone());

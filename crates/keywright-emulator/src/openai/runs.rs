@@ -146,7 +146,7 @@ fn new_run(call: &mut Call, thread: &str, assistant: &Value, request: Map<String
         "assistant_id": from("id"), "thread_id": thread, "status": "queued", "started_at": null,
         "expires_at": now + 600, "cancelled_at": null, "failed_at": null, "completed_at": null,
         "required_action": null, "last_error": null, "model": from("model"),
-        "instructions": from("instructions"), "tools": from("tools"), "metadata": {},
+        "instructions": from("instructions").as_str().unwrap_or_default(), "tools": from("tools"), "metadata": {},
         "usage": null, "temperature": 1.0, "top_p": 1.0, "max_prompt_tokens": null,
         "max_completion_tokens": null, "incomplete_details": null, "tool_choice": "auto",
         "truncation_strategy": {"type": "auto", "last_messages": null},

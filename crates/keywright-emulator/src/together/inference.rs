@@ -166,7 +166,7 @@ pub(crate) fn models() -> Reply {
     compact(&json!(data))
 }
 
-/// `GET /v2/projects/{project}/models`.
+/// `GET /v2/projects/{project}/models`: the project's own models, of which there are none.
 pub(crate) fn project_models(call: &Call, project: &str) -> Result<Reply, Failure> {
     if project != call.owner().project && project != "~current" {
         return Err(Failure::new(
@@ -175,10 +175,7 @@ pub(crate) fn project_models(call: &Call, project: &str) -> Result<Reply, Failur
             format!("Project {project} not found"),
         ));
     }
-    let data: Vec<Value> = MODELS.iter().map(|id| entry(id)).collect();
-    Ok(compact(
-        &json!({"object": "list", "data": data, "has_more": false}),
-    ))
+    Ok(compact(&json!({"data": [], "next_cursor": null})))
 }
 
 pub(crate) fn serves(model: &str) -> bool {

@@ -61,18 +61,25 @@ async fn handle(call: &mut Call, path: &[&str]) -> Result<Reply, Failure> {
     }
 }
 
-/// `GET /v1/whoami` and `GET /v3/whoami`.
+/// `GET /v3/whoami`: what each thing is, nested. `GET /v1/whoami` has the same facts flat beside them, as the
+/// 2.x SDK reads them.
 fn whoami(call: &Call) -> Reply {
     let owner = call.owner();
     let organization = json!({"id": owner.organization, "name": "Keywright Emulator"});
     let key = json!({"id": "key_KeywrightEmulator"});
-    let body = match call.state().as_deref() {
+    let mut body = match call.state().as_deref() {
         Some(KeyState::OrgKey) => {
             json!({"type": "org_api_key", "api_key": key, "organization": organization})
         }
         _ => json!({"type": "project_api_key", "api_key": key, "organization": organization,
             "project": {"id": owner.project, "name": "Emulator", "slug": "emulator"}}),
     };
+    if call.path().starts_with("/v1/") {
+        let flat = json!({"api_key_id": "key_KeywrightEmulator", "organization_id": owner.organization,
+            "organization_name": "Keywright Emulator", "project_id": owner.project,
+            "project_name": "Emulator", "project_slug": "emulator", "user_id": null});
+        body = openai::responses::merged(&body, flat);
+    }
     Reply::json(json::bytes(&body, Layout::Compact))
 }
 
