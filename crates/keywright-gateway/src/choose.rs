@@ -78,6 +78,7 @@ fn take(key: &Arc<Key>, want: &Want<'_>, now: Moment) -> Taken {
             key: Arc::clone(key),
             value,
             trial,
+            taken_at: now,
         }),
         None => Taken::OnTrial,
     }

@@ -50,7 +50,9 @@ pub(crate) struct Counts {
     pub(crate) served: AtomicU64,
     /// Requests refused for a cause that concerns the key.
     pub(crate) refused: AtomicU64,
-    /// Refusals that came after the first one had put the key aside.
+    /// Refusals of requests that were under way when the first one came back: nobody could know.
+    pub(crate) in_flight: AtomicU64,
+    /// Refusals of requests that were sent after the key was known to be bad.
     pub(crate) useless: AtomicU64,
     /// Probes sent.
     pub(crate) probes: AtomicU64,
@@ -240,6 +242,21 @@ impl Key {
             round: 0,
         };
         self.standing.store(pack(record.health), Ordering::Release);
+    }
+
+    /// Counts a refusal of a request that took this key at `taken_at`.
+    pub(crate) fn count_refusal(&self, taken_at: Moment) {
+        self.counts.refused.fetch_add(1, Ordering::Relaxed);
+        let since = match self.health() {
+            Health::Suspect { since, .. } | Health::Quarantined { since, .. } => since,
+            Health::Active | Health::CoolingDown { .. } | Health::Probation { .. } => return,
+        };
+        let counter = if taken_at > since {
+            &self.counts.useless
+        } else {
+            &self.counts.in_flight
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Benches this key for one model.

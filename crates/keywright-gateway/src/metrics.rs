@@ -187,7 +187,7 @@ fn providers(live: &Live, out: &mut String) {
 
 fn keys(live: &Live, out: &mut String) {
     type Read = fn(&crate::key::Counts) -> &AtomicU64;
-    let counters: [(&str, &str, Read); 5] = [
+    let counters: [(&str, &str, Read); 6] = [
         (
             "keywright_key_calls_total",
             "Requests sent with a key.",
@@ -204,8 +204,13 @@ fn keys(live: &Live, out: &mut String) {
             |counts| &counts.refused,
         ),
         (
+            "keywright_key_in_flight_refusals_total",
+            "Refusals of requests that were under way when the key went bad.",
+            |counts| &counts.in_flight,
+        ),
+        (
             "keywright_key_useless_calls_total",
-            "Refusals that came after the key was put aside.",
+            "Refusals of requests that were sent after the key was known to be bad.",
             |counts| &counts.useless,
         ),
         (

@@ -56,7 +56,9 @@ pub struct KeyReport {
     pub served: u64,
     /// Requests refused for a cause that concerns the key.
     pub refused: u64,
-    /// Refusals that came after the first one had put it aside.
+    /// Refusals of requests that were under way when the first one came back.
+    pub in_flight: u64,
+    /// Refusals of requests that were sent after it was known to be bad.
     pub useless: u64,
     /// Free questions asked about it.
     pub probes: u64,
@@ -87,6 +89,7 @@ pub(crate) fn report(shared: &Shared) -> Report {
                     calls: read(&key.counts.calls),
                     served: read(&key.counts.served),
                     refused: read(&key.counts.refused),
+                    in_flight: read(&key.counts.in_flight),
                     useless: read(&key.counts.useless),
                     probes: read(&key.counts.probes),
                 })

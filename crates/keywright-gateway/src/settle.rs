@@ -19,6 +19,8 @@ pub(crate) struct InUse {
     pub(crate) value: Arc<KeyValue>,
     /// Whether this attempt is the one that probation allows.
     pub(crate) trial: bool,
+    /// When it was chosen.
+    pub(crate) taken_at: Moment,
 }
 
 impl Drop for InUse {
@@ -92,7 +94,7 @@ pub(crate) fn refused(
             announce(shared, upstream, &used.key, change);
         }
         Bench::Key | Bench::Account => {
-            count_refusal(used, now);
+            used.key.count_refusal(used.taken_at);
             let change = used.key.tell(
                 used.value.fingerprint,
                 Event::Refused(classified.cause),
@@ -107,14 +109,6 @@ pub(crate) fn refused(
                 refuse_account(shared, upstream, used, status, classified, now);
             }
         }
-    }
-}
-
-/// A refusal that finds the key already aside was a useless call: it was in flight, or should not have been sent.
-fn count_refusal(used: &InUse, now: Moment) {
-    used.key.counts.refused.fetch_add(1, Ordering::Relaxed);
-    if used.key.standing(now) != keywright_core::ring::Standing::Ready {
-        used.key.counts.useless.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -165,6 +159,14 @@ pub(crate) fn announce(shared: &Shared, upstream: &Upstream, key: &Key, change: 
     let cause = cause_of(change.to).map_or("", Cause::slug);
     let (from, to) = (change.from.name(), change.to.name());
     match change.to {
+        Health::Quarantined { .. } if matches!(change.from, Health::Quarantined { .. }) => {
+            tracing::debug!(
+                provider = upstream.id,
+                key = key.masked(),
+                cause,
+                "key is still out"
+            );
+        }
         Health::Quarantined { .. } => {
             shared.wake_keeper.notify_one();
             tracing::warn!(

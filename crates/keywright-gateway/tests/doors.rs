@@ -374,8 +374,10 @@ async fn only_what_belongs_to_the_provider_goes_onward() {
         "{sent}"
     );
     assert!(
-        sent.contains(&format!("authorization: bearer {}", key("openai", "one1").to_lowercase()))
-            && !sent.contains("mine"),
+        sent.contains(&format!(
+            "authorization: bearer {}",
+            key("openai", "one1").to_lowercase()
+        )) && !sent.contains("mine"),
         "{sent}"
     );
     assert!(sent.contains("idempotency-key: i1") && sent.contains("x-stainless-lang: python"));

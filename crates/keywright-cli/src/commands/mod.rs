@@ -2,6 +2,8 @@
 
 mod completions;
 mod config;
+mod demo;
+mod emulate;
 mod keys;
 mod man;
 mod run;
@@ -14,8 +16,10 @@ use crate::terminal::Terminal;
 /// What keywright can do.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
+    Demo(demo::Args),
     Run(run::Args),
     Serve(serve::Args),
+    Emulate(emulate::Args),
     Keys(keys::Args),
     Config(config::Args),
     Completions(completions::Args),
@@ -26,8 +30,10 @@ impl Command {
     /// Does it.
     pub(crate) fn run(self, terminal: &Terminal) -> Result<Exit, CliError> {
         match self {
+            Self::Demo(args) => demo::run(&args, terminal),
             Self::Run(args) => run::run(&args, terminal),
             Self::Serve(args) => serve::run(&args, terminal),
+            Self::Emulate(args) => emulate::run(&args, terminal),
             Self::Keys(args) => keys::run(&args, terminal),
             Self::Config(args) => config::run(&args, terminal),
             Self::Completions(args) => completions::run(&args, terminal),
@@ -46,7 +52,7 @@ impl Command {
             (_, 2..) => "debug",
             (Self::Serve(_), _) | (_, 1) => "info",
             // The program owns the terminal; what it must know is in the report at the end.
-            (Self::Run(_), 0) => "error",
+            (Self::Run(_) | Self::Demo(_), 0) => "error",
             (_, 0) => "warn",
         }
     }
@@ -58,13 +64,22 @@ fn provider_id(id: &str) -> Result<String, String> {
     if providers.iter().any(|provider| provider.id == id) {
         return Ok(id.to_owned());
     }
-    let ids: Vec<&str> = providers.iter().map(|provider| provider.id.as_str()).collect();
+    let ids: Vec<&str> = providers
+        .iter()
+        .map(|provider| provider.id.as_str())
+        .collect();
     let near = keywright::sources::near(id, ids.iter().copied());
     let near = near.map(|near| format!("; did you mean `{near}`?"));
-    Err(format!("known are {}{}", ids.join(", "), near.unwrap_or_default()))
+    Err(format!(
+        "known are {}{}",
+        ids.join(", "),
+        near.unwrap_or_default()
+    ))
 }
 
 /// The runtime of the commands that wait for the network. The gateway has threads of its own.
 fn runtime() -> Result<tokio::runtime::Runtime, crate::error::CliError> {
-    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+    Ok(tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?)
 }

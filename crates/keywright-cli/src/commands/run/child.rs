@@ -120,10 +120,16 @@ fn code(status: ExitStatus) -> u8 {
 fn not_started(program: &OsString, error: &io::Error) -> CliError {
     let exists = std::path::Path::new(program).exists();
     let (why, exit) = match error.kind() {
-        io::ErrorKind::NotFound if exists => ("the interpreter in its first line does not exist".to_owned(), Exit::NotFound),
+        io::ErrorKind::NotFound if exists => (
+            "the interpreter in its first line does not exist".to_owned(),
+            Exit::NotFound,
+        ),
         io::ErrorKind::NotFound => ("no such program".to_owned(), Exit::NotFound),
         io::ErrorKind::PermissionDenied => ("it is not executable".to_owned(), Exit::NotExecutable),
-        _ if error.raw_os_error() == Some(ENOEXEC) => ("it is not a program for this machine".to_owned(), Exit::NotExecutable),
+        _ if error.raw_os_error() == Some(ENOEXEC) => (
+            "it is not a program for this machine".to_owned(),
+            Exit::NotExecutable,
+        ),
         _ => (error.to_string(), Exit::NotExecutable),
     };
     CliError::Program {

@@ -43,7 +43,10 @@ impl Door {
         };
         let host = origin.authority().host();
         let is_own = |spec: &ProviderSpec| {
-            spec.http.hosts.iter().any(|known| known.eq_ignore_ascii_case(host))
+            spec.http
+                .hosts
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(host))
         };
         let said_by = Some(variable.name.clone());
         match Catalogue::builtin().provider_of_host(host) {
@@ -96,12 +99,15 @@ fn base_url<'a>(
     let in_environment = base_url_variables(provider)
         .find_map(|variable| Some((variable, environment.text(&variable.name).filter(set)?)));
     in_environment.or_else(|| {
-        files.iter().filter_map(|(_, file)| file.as_ref().ok()).find_map(|file| {
-            base_url_variables(provider).find_map(|variable| {
-                let value = file.last(&variable.name)?.value.expose().to_owned();
-                Some((variable, Some(value).filter(set)?))
+        files
+            .iter()
+            .filter_map(|(_, file)| file.as_ref().ok())
+            .find_map(|file| {
+                base_url_variables(provider).find_map(|variable| {
+                    let value = file.last(&variable.name)?.value.expose().to_owned();
+                    Some((variable, Some(value).filter(set)?))
+                })
             })
-        })
     })
 }
 
@@ -134,7 +140,12 @@ mod tests {
     fn the_providers_own_url_changes_nothing() {
         let plain = door("openai", &[]);
         assert_eq!(plain.leads_to, "openai");
-        for url in ["https://api.openai.com/v1", "https://api.openai.com/v1/", "", "nonsense"] {
+        for url in [
+            "https://api.openai.com/v1",
+            "https://api.openai.com/v1/",
+            "",
+            "nonsense",
+        ] {
             assert_eq!(door("openai", &[("OPENAI_BASE_URL", url)]), plain, "{url}");
         }
     }
@@ -142,11 +153,27 @@ mod tests {
     #[test]
     fn another_place_is_kept_without_the_sdks_ending() {
         for (id, variable, url) in [
-            ("openai", "OPENAI_BASE_URL", "http://127.0.0.1:4200/openai/v1"),
+            (
+                "openai",
+                "OPENAI_BASE_URL",
+                "http://127.0.0.1:4200/openai/v1",
+            ),
             ("openai", "OPENAI_API_BASE", "http://127.0.0.1:4200/openai/"),
-            ("fireworks", "FIREWORKS_API_BASE", "http://127.0.0.1:4200/fireworks/inference/v1"),
-            ("fireworks", "FIREWORKS_BASE_URL", "http://127.0.0.1:4200/fireworks"),
-            ("together", "TOGETHER_BASE_URL", "http://127.0.0.1:4200/together/v1"),
+            (
+                "fireworks",
+                "FIREWORKS_API_BASE",
+                "http://127.0.0.1:4200/fireworks/inference/v1",
+            ),
+            (
+                "fireworks",
+                "FIREWORKS_BASE_URL",
+                "http://127.0.0.1:4200/fireworks",
+            ),
+            (
+                "together",
+                "TOGETHER_BASE_URL",
+                "http://127.0.0.1:4200/together/v1",
+            ),
         ] {
             let door = door(id, &[(variable, url)]);
             let place = format!("http://127.0.0.1:4200/{id}");
@@ -157,11 +184,22 @@ mod tests {
 
     #[test]
     fn an_openai_client_of_another_provider_keeps_its_provider() {
-        let door = door("openai", &[("OPENAI_BASE_URL", "https://api.fireworks.ai/inference/v1")]);
-        assert_eq!((door.names_of.as_str(), door.leads_to.as_str()), ("openai", "fireworks"));
-        let openai = Catalogue::builtin().provider("openai").expect("in the catalogue");
+        let door = door(
+            "openai",
+            &[("OPENAI_BASE_URL", "https://api.fireworks.ai/inference/v1")],
+        );
+        assert_eq!(
+            (door.names_of.as_str(), door.leads_to.as_str()),
+            ("openai", "fireworks")
+        );
+        let openai = Catalogue::builtin()
+            .provider("openai")
+            .expect("in the catalogue");
         let variable = base_url_variables(openai).next().expect("one at least");
         let gateway = std::net::SocketAddr::from(([127, 0, 0, 1], 4100));
-        assert_eq!(door.url(gateway, variable), "http://127.0.0.1:4100/fireworks/inference/v1");
+        assert_eq!(
+            door.url(gateway, variable),
+            "http://127.0.0.1:4100/fireworks/inference/v1"
+        );
     }
 }

@@ -87,8 +87,11 @@ pub(super) fn through_gateway(
     for name in ["NO_PROXY", "no_proxy"] {
         child.bypass_proxies(name);
     }
-    let gone = dropped.iter().filter(|name| !child.variables.contains_key(*name));
-    let notes = gone.map(|name| format!("`{}` held a real key and is not passed on", name.display()));
+    let gone = dropped
+        .iter()
+        .filter(|name| !child.variables.contains_key(*name));
+    let notes =
+        gone.map(|name| format!("`{}` held a real key and is not passed on", name.display()));
     child.notes.extend(notes.collect::<Vec<_>>());
     child
 }
@@ -145,7 +148,8 @@ impl ChildEnvironment {
             self.set(name, "");
         }
         if was_set || in_file {
-            self.notes.push(format!("`{name}` {why} and is not passed on"));
+            self.notes
+                .push(format!("`{name}` {why} and is not passed on"));
         }
     }
 
@@ -172,7 +176,10 @@ impl ChildEnvironment {
 
     /// A proxy cannot reach our loopback.
     fn bypass_proxies(&mut self, name: &str) {
-        let before = self.variables.get(OsStr::new(name)).map(|value| value.to_string_lossy());
+        let before = self
+            .variables
+            .get(OsStr::new(name))
+            .map(|value| value.to_string_lossy());
         let value = match before.as_deref().map(str::trim) {
             None | Some("") => LOOPBACK.to_owned(),
             Some("*") => "*".to_owned(),
@@ -183,7 +190,10 @@ impl ChildEnvironment {
 }
 
 fn in_files(rings: &Rings, name: &str) -> bool {
-    let files = rings.files.iter().filter_map(|(_, file)| file.as_ref().ok());
+    let files = rings
+        .files
+        .iter()
+        .filter_map(|(_, file)| file.as_ref().ok());
     files.into_iter().any(|file| file.last(name).is_some())
 }
 

@@ -28,7 +28,9 @@ impl Wanted<'_> {
         if !self.providers.is_empty() {
             return self.providers.contains(&spec.id);
         }
-        configured || base_url_variables(spec).next().is_some() && Origin::parse(&spec.http.origin, "").is_ok()
+        configured
+            || base_url_variables(spec).next().is_some()
+                && Origin::parse(&spec.http.origin, "").is_ok()
     }
 }
 
@@ -76,7 +78,10 @@ impl Rings {
             ..Self::default()
         };
         for spec in Catalogue::builtin().providers() {
-            let settings = config.providers.iter().find(|settings| settings.id == spec.id);
+            let settings = config
+                .providers
+                .iter()
+                .find(|settings| settings.id == spec.id);
             if !wanted.includes(spec, settings.is_some()) {
                 continue;
             }
@@ -94,20 +99,31 @@ impl Rings {
         Ok(rings)
     }
 
-    async fn resolve(&mut self, spec: &'static ProviderSpec, settings: &ProviderSettings, resolver: &Resolver) {
+    async fn resolve(
+        &mut self,
+        spec: &'static ProviderSpec,
+        settings: &ProviderSettings,
+        resolver: &Resolver,
+    ) {
         for key in &settings.keys {
             // The configuration was checked, so every reference can be read.
-            let Ok(reference) = key.reference.parse::<Reference>() else { continue };
+            let Ok(reference) = key.reference.parse::<Reference>() else {
+                continue;
+            };
             match resolver.resolve(&reference).await {
                 Ok(found) => self.add(spec, &spec.id, found, Some(key.clone())),
-                Err(miss) => self.missing.push(KeySeen::missing(&spec.id, &key.reference, &miss)),
+                Err(miss) => self
+                    .missing
+                    .push(KeySeen::missing(&spec.id, &key.reference, &miss)),
             }
         }
     }
 
     fn discover(&mut self, names_of: &'static ProviderSpec, door: &Door, resolver: &Resolver) {
         let discovery = resolver.discover(names_of, &self.files);
-        let spec = Catalogue::builtin().provider(&door.leads_to).unwrap_or(names_of);
+        let spec = Catalogue::builtin()
+            .provider(&door.leads_to)
+            .unwrap_or(names_of);
         for found in discovery.found {
             self.add(spec, &names_of.id, found, None);
         }
@@ -115,7 +131,13 @@ impl Rings {
         self.asked.push((names_of.id.clone(), discovery.asked));
     }
 
-    fn add(&mut self, spec: &'static ProviderSpec, names_of: &str, found: Found, settings: Option<KeySettings>) {
+    fn add(
+        &mut self,
+        spec: &'static ProviderSpec,
+        names_of: &str,
+        found: Found,
+        settings: Option<KeySettings>,
+    ) {
         let known = self
             .keys
             .iter()
@@ -123,7 +145,13 @@ impl Rings {
         if !known {
             let seen = KeySeen::inspected(spec, &found);
             let names_of = names_of.to_owned();
-            self.keys.push(Key { spec, names_of, found, seen, settings });
+            self.keys.push(Key {
+                spec,
+                names_of,
+                found,
+                seen,
+                settings,
+            });
         }
     }
 
@@ -146,10 +174,12 @@ impl Rings {
 
     /// Variables such as `OPENAI_API_KEY_2`, which a program may read by itself.
     pub(super) fn sibling_variables(&self) -> impl Iterator<Item = &str> {
-        self.usable().filter(|key| key.settings.is_none()).filter_map(|key| match &key.found.reference {
-            Reference::Env { name } => Some(name.as_str()),
-            _ => None,
-        })
+        self.usable()
+            .filter(|key| key.settings.is_none())
+            .filter_map(|key| match &key.found.reference {
+                Reference::Env { name } => Some(name.as_str()),
+                _ => None,
+            })
     }
 
     /// Every value that must not be shown.
@@ -160,10 +190,19 @@ impl Rings {
     /// What the child's environment must not hold: every real value. An example value is none.
     pub(super) fn guard(&self) -> Guard {
         let real = |key: &&Key| {
-            let placeholder = |cause: Cause| matches!(cause, Cause::PlaceholderKey | Cause::EmptyKey);
-            !key.seen.findings.iter().any(|finding| placeholder(finding.cause))
+            let placeholder =
+                |cause: Cause| matches!(cause, Cause::PlaceholderKey | Cause::EmptyKey);
+            !key.seen
+                .findings
+                .iter()
+                .any(|finding| placeholder(finding.cause))
         };
-        let secrets: Vec<&Secret> = self.keys.iter().filter(real).map(|key| &key.found.secret).collect();
+        let secrets: Vec<&Secret> = self
+            .keys
+            .iter()
+            .filter(real)
+            .map(|key| &key.found.secret)
+            .collect();
         Guard(Redactor::new(&secrets))
     }
 
@@ -181,16 +220,22 @@ impl Rings {
         let settings = std::mem::take(&mut config.providers);
         for key in self.usable() {
             let id = &key.spec.id;
-            let at = config.providers.iter().position(|provider| provider.id == *id);
+            let at = config
+                .providers
+                .iter()
+                .position(|provider| provider.id == *id);
             let at = at.unwrap_or_else(|| {
                 let before = settings.iter().find(|provider| provider.id == *id);
                 config.providers.push(self.provider(id, before));
                 config.providers.len() - 1
             });
             let reference = || KeySettings::new(key.found.reference.to_string());
-            config.providers[at].keys.push(key.settings.clone().unwrap_or_else(reference));
+            config.providers[at]
+                .keys
+                .push(key.settings.clone().unwrap_or_else(reference));
         }
-        let known = |(provider, _): &(String, String)| config.providers.iter().any(|p| p.id == *provider);
+        let known =
+            |(provider, _): &(String, String)| config.providers.iter().any(|p| p.id == *provider);
         for route in &mut config.routes {
             route.to.retain(known);
         }
@@ -199,7 +244,9 @@ impl Rings {
     }
 
     fn provider(&self, id: &str, written: Option<&ProviderSettings>) -> ProviderSettings {
-        let mut provider = written.cloned().unwrap_or_else(|| ProviderSettings::new(id, []));
+        let mut provider = written
+            .cloned()
+            .unwrap_or_else(|| ProviderSettings::new(id, []));
         provider.keys = Vec::new();
         provider.base_url = self.base_url(id);
         provider
@@ -218,10 +265,13 @@ async fn env_files(
     }
     let mut files = Vec::new();
     for path in named {
-        let file = resolver.dotenv(path).await.map_err(|why| CliError::EnvFile {
-            path: path.clone(),
-            why,
-        })?;
+        let file = resolver
+            .dotenv(path)
+            .await
+            .map_err(|why| CliError::EnvFile {
+                path: path.clone(),
+                why,
+            })?;
         files.push((path.clone(), Ok(file)));
     }
     Ok(files)
