@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -31,7 +32,7 @@ pub(crate) async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: wat
                     connections.spawn(serve(stream, Arc::clone(&shared), stop.clone()));
                 }
                 // Out of file descriptors, or the peer left already: neither ends the server.
-                Err(_) => tokio::task::yield_now().await,
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             },
             Some(_) = connections.join_next() => {}
         }
