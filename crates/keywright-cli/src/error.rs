@@ -56,14 +56,21 @@ impl CliError {
     fn help(&self) -> Option<String> {
         match self {
             Self::Read { source, .. } => match source.kind() {
-                io::ErrorKind::NotFound => Some("check the path, or make one with `keywright config init`".to_owned()),
+                io::ErrorKind::NotFound => {
+                    Some("check the path, or make one with `keywright config init`".to_owned())
+                }
                 _ => None,
             },
-            Self::Exists { .. } => Some("name another file, or replace it with `--force`".to_owned()),
+            Self::Exists { .. } => {
+                Some("name another file, or replace it with `--force`".to_owned())
+            }
             Self::NoKey { help, .. } => Some(help.clone()),
             Self::Gateway { help, .. } => help.clone(),
             Self::Program { exit, .. } => Some(match exit {
-                Exit::NotExecutable => "make it executable with `chmod +x`, or start it through its interpreter".to_owned(),
+                Exit::NotExecutable => {
+                    "make it executable with `chmod +x`, or start it through its interpreter"
+                        .to_owned()
+                }
                 _ => "check the spelling, and that its folder is in PATH".to_owned(),
             }),
             Self::EnvFile { .. } => Some("`--env-file` takes the path of a dotenv file".to_owned()),

@@ -106,7 +106,9 @@ impl KeySeen {
             KeyState::Unusable => self.findings.first()?.cause,
             KeyState::Good | KeyState::Doubtful => return None,
         };
-        keywright_core::page::fixes(cause, &self.provider).into_iter().next()
+        keywright_core::page::fixes(cause, &self.provider)
+            .into_iter()
+            .next()
     }
 }
 
@@ -147,7 +149,9 @@ impl KeyReport {
                 key.provider,
                 key.shown(),
                 key.place,
-                key.live.map(|said| format!("  live: {said}")).unwrap_or_default(),
+                key.live
+                    .map(|said| format!("  live: {said}"))
+                    .unwrap_or_default(),
             ));
             key.tell_findings(terminal);
         }
@@ -169,7 +173,13 @@ impl KeySeen {
     }
 
     fn tell_findings(&self, terminal: &Terminal) {
-        for Finding { cause, severity, says, .. } in &self.findings {
+        for Finding {
+            cause,
+            severity,
+            says,
+            ..
+        } in &self.findings
+        {
             let (role, word) = match severity {
                 Severity::Warning => (Role::Warning, "warning"),
                 Severity::Error => (Role::Error, "error"),

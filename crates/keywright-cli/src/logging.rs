@@ -18,7 +18,12 @@ pub(crate) enum LogFormat {
 }
 
 /// Starts logging. `filter` is the value of `KEYWRIGHT_LOG`, such as `debug` or `keywright_gateway=trace`.
-pub(crate) fn start(format: LogFormat, filter: Option<&str>, level: &str, redactor: SharedRedactor) {
+pub(crate) fn start(
+    format: LogFormat,
+    filter: Option<&str>,
+    level: &str,
+    redactor: SharedRedactor,
+) {
     let filter = EnvFilter::builder().parse_lossy(filter.unwrap_or(level));
     let writer = RedactedStderr(redactor);
     let builder = tracing_subscriber::fmt()

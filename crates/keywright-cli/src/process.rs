@@ -4,7 +4,7 @@ use std::panic::PanicHookInfo;
 
 /// Keeps panic messages, which may hold anything, out of every output.
 pub(crate) fn guard_panics() {
-    std::panic::set_hook(Box::new(|info| report_panic(info)));
+    std::panic::set_hook(Box::new(report_panic));
 }
 
 #[expect(
@@ -17,7 +17,9 @@ fn report_panic(info: &PanicHookInfo<'_>) {
         |at| format!("{}:{}", at.file(), at.line()),
     );
     eprintln!("error: keywright failed at {place}; this is a bug in keywright, not in your keys");
-    eprintln!("  = help: report it with the command you ran; the details are withheld because they may hold a key");
+    eprintln!(
+        "  = help: report it with the command you ran; the details are withheld because they may hold a key"
+    );
 }
 
 /// The limits that were lowered, to be given back to a child.
@@ -30,7 +32,9 @@ pub(crate) struct Hardened {
 /// No core dump of this process, and no other process of this user may read its memory.
 #[cfg(target_os = "linux")]
 pub(crate) fn harden() -> Hardened {
-    use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
+    use rustix::process::{
+        DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
+    };
     let before = getrlimit(Resource::Core);
     let lowered = Rlimit {
         current: Some(0),

@@ -64,7 +64,9 @@ impl SharedRedactor {
     /// Adds to what is known. Keys of catalogued shapes are masked even before.
     pub(crate) fn learn(&self, secrets: &[&Secret]) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let new = secrets.iter().filter(|new| !known.secrets.iter().any(|old| old.matches(new)));
+        let new = secrets
+            .iter()
+            .filter(|new| !known.secrets.iter().any(|old| old.matches(new)));
         let new: Vec<Secret> = new.map(|secret| Secret::clone(secret)).collect();
         known.secrets.extend(new);
         known.redactor = Arc::new(Redactor::new(&known.secrets.iter().collect::<Vec<_>>()));
@@ -72,7 +74,13 @@ impl SharedRedactor {
 
     /// The redactor as it is now.
     pub(crate) fn now(&self) -> Arc<Redactor> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).redactor)
+        Arc::clone(
+            &self
+                .0
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .redactor,
+        )
     }
 }
 

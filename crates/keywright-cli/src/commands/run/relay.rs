@@ -133,7 +133,7 @@ mod tests {
         let mut watch = Watch::default();
         assert!(!watch.sees_refusal(b"openai.Authentica"));
         assert!(watch.sees_refusal(b"tionError: 401"));
-        watch.sees_refusal(&vec![b'x'; 100]);
+        watch.sees_refusal(&[b'x'; 100]);
         assert!(!watch.sees_refusal(b"fine"));
         assert!(watch.tail.len() <= LONGEST_SIGN);
     }

@@ -1,0 +1,115 @@
+//! `keywright run` with providers behind it: a program survives a revoked key.
+
+mod common;
+
+use common::{Ended, Place, openai_key, upstream};
+use keywright_emulator::KeyState;
+
+/// A client without an SDK: three calls, and what they answered.
+const CLIENT: &str = r#"
+import json, os, sys, urllib.request, urllib.error
+base, key = os.environ["OPENAI_BASE_URL"], os.environ["OPENAI_API_KEY"]
+body = json.dumps({"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]}).encode()
+for _ in range(3):
+    request = urllib.request.Request(base + "/chat/completions", body,
+        {"Authorization": "Bearer " + key, "Content-Type": "application/json"})
+    try:
+        print("status", urllib.request.urlopen(request).status)
+    except urllib.error.HTTPError as error:
+        print("status", error.code, error.headers.get("x-keywright-cause"))
+        print(error.read().decode())
+        sys.exit(1)
+"#;
+
+fn client(place: &Place, options: &[&str]) -> Ended {
+    let program = ["--", "python3", "client.py"];
+    place.run(&[&["run"], options, &program].concat())
+}
+
+#[test]
+fn a_second_key_in_dotenv_serves_when_the_first_is_revoked() {
+    let upstream = upstream();
+    let (one, two) = (openai_key(1), openai_key(2));
+    let place = Place::new()
+        .env("OPENAI_API_KEY", &one)
+        .env(
+            "OPENAI_BASE_URL",
+            &format!("{}/v1", upstream.base_url("openai")),
+        )
+        .file(".env", &format!("OPENAI_API_KEY={two}\n"))
+        .file("client.py", CLIENT);
+    let good = "status 200\nstatus 200\nstatus 200\n";
+    client(&place, &[])
+        .code(0)
+        .out(good)
+        .err("OPENAI_BASE_URL")
+        .hides(&one)
+        .hides(&two);
+    upstream
+        .set_key("openai", &one, KeyState::Revoked)
+        .expect("known");
+    client(&place, &[])
+        .code(0)
+        .out(good)
+        .hides(&one)
+        .hides(&two);
+    assert!(
+        upstream
+            .calls_of("openai", &two)
+            .iter()
+            .any(|row| row.status == 200)
+    );
+    upstream
+        .set_key("openai", &two, KeyState::Revoked)
+        .expect("known");
+    client(&place, &[])
+        .code(1)
+        .out("status 503")
+        .err("error[invalid_key]")
+        .err("environment variable OPENAI_API_KEY (sk-proj-…0001)")
+        .err(".env:1 (sk-proj-…0002)")
+        .hides(&one)
+        .hides(&two);
+}
+
+#[test]
+fn a_configuration_names_keys_and_places() {
+    let upstream = upstream();
+    let key = openai_key(1);
+    let config = format!(
+        "[[provider]]\nid = \"openai\"\nkeys = [\"file://secret\"]\nbase_url = \"{}\"\n",
+        upstream.base_url("openai")
+    );
+    let place = Place::new()
+        .file("secret", &format!("{key}\n"))
+        .file("keywright.toml", &config)
+        .file("client.py", CLIENT);
+    client(&place, &["--config", "keywright.toml"])
+        .code(0)
+        .out("status 200")
+        .err("file secret")
+        .hides(&key);
+}
+
+#[test]
+fn a_live_check_leaves_a_refused_key_out() {
+    let upstream = upstream();
+    let (one, two) = (openai_key(1), openai_key(2));
+    upstream
+        .set_key("openai", &one, KeyState::Revoked)
+        .expect("known");
+    let place = Place::new()
+        .env("OPENAI_API_KEY", &one)
+        .env("OPENAI_API_KEY_2", &two)
+        .env("OPENAI_BASE_URL", &upstream.base_url("openai"))
+        .file("client.py", CLIENT);
+    client(&place, &["--live"])
+        .code(0)
+        .err("live: refused")
+        .err("live: works")
+        .err("1 of 2 keys usable");
+    upstream
+        .set_key("openai", &two, KeyState::Revoked)
+        .expect("known");
+    client(&place, &["--live"]).code(125).err("no usable key");
+}

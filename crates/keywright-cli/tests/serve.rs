@@ -1,0 +1,102 @@
+//! `keywright serve`.
+
+mod common;
+
+use std::net::TcpListener;
+
+use common::{Place, openai_key};
+use rustix::process::Signal;
+
+fn config(listen: &str) -> String {
+    format!(
+        "[gateway]\nlisten = \"{listen}\"\n\n[[provider]]\nid = \"openai\"\nkeys = [\"env://OPENAI_API_KEY\", \"dotenv://.env#OPENAI_API_KEY\"]\n"
+    )
+}
+
+fn with_key(listen: &str) -> Place {
+    Place::new()
+        .env("OPENAI_API_KEY", &openai_key(1))
+        .file("keywright.toml", &config(listen))
+}
+
+#[test]
+fn it_says_where_it_listens_and_stops_when_asked() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let place = with_key("127.0.0.1:0");
+        let running = place.start(&["serve", "--json"], "\n");
+        let event: serde_json::Value = serde_json::from_str(&running.before).expect("JSON");
+        assert_eq!(event["event"], "listening");
+        let listen = event["listen"].as_str().expect("an address");
+        assert!(
+            listen.starts_with("127.0.0.1:") && !listen.ends_with(":0"),
+            "{listen}"
+        );
+        running.signal(signal);
+        running
+            .end()
+            .code(0)
+            .err("[ok]   openai")
+            .err("OPENAI_API_KEY in .env: no such file")
+            .hides(&openai_key(1));
+    }
+}
+
+#[test]
+fn a_port_in_use_is_named_with_the_way_to_find_its_holder() {
+    let holder = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = holder.local_addr().expect("bound").to_string();
+    let port = address.rsplit(':').next().expect("a port").to_owned();
+    with_key(&address)
+        .run(&["serve"])
+        .code(1)
+        .err(&format!("cannot listen on {address}"))
+        .err(&format!("sport = :{port}"));
+}
+
+#[test]
+fn a_hangup_reads_the_configuration_again_and_a_broken_one_changes_nothing() {
+    let place = with_key("127.0.0.1:0");
+    let mut running = place.start(&["serve"], "listening");
+    running.signal(Signal::HUP);
+    running.wait_for_stderr("was read again");
+    let place = place.file("keywright.toml", "[gateway]\nlisen = 1\n");
+    running.signal(Signal::HUP);
+    running.wait_for_stderr("as it was before");
+    let _place = place.file("keywright.toml", &config("127.0.0.1:0"));
+    running.signal(Signal::HUP);
+    running.wait_for_stderr("was read again");
+    running.signal(Signal::TERM);
+    running.end().code(0);
+}
+
+#[test]
+fn a_check_tells_whether_each_provider_can_serve() {
+    let place = with_key("127.0.0.1:0");
+    place
+        .run(&["serve", "--check"])
+        .code(0)
+        .err("1 of 2 keys usable");
+    place
+        .run(&["serve", "--check", "--json"])
+        .code(0)
+        .out("\"state\":\"missing\"");
+    let empty = Place::new()
+        .env("OPENAI_API_KEY", "")
+        .file("keywright.toml", &config("127.0.0.1:0"));
+    empty
+        .run(&["serve", "--check"])
+        .code(1)
+        .err("error[empty_key]");
+}
+
+#[test]
+fn logs_are_json_when_asked() {
+    let place = with_key("127.0.0.1:0").env("KEYWRIGHT_LOG", "trace");
+    let running = place.start(&["serve", "--log-format", "json"], "listening");
+    running.signal(Signal::TERM);
+    let ended = running.end().code(0).hides(&openai_key(1));
+    let logs = ended.stderr.lines().filter(|line| line.starts_with('{'));
+    for line in logs {
+        serde_json::from_str::<serde_json::Value>(line).expect("JSON");
+    }
+}
