@@ -1,0 +1,222 @@
+//! One request at a time: what it costs a request that its first key is dead.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::bench::contender::{Contender, Ground, Keys};
+use crate::bench::error::{Error, Result};
+use crate::bench::load::{Call, Connection};
+use crate::bench::payload::{self, Workload};
+use crate::bench::rounds::micros;
+use crate::bench::statistics::Spread;
+use crate::bench::upstream::Remote;
+use crate::bench::usage::{Cpu, Processes};
+
+/// What single requests cost; all of them come one at a time after a pause, so that all start equally cold.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct FirstKey {
+    /// Requests whose first key had just been revoked.
+    pub(crate) samples: usize,
+    /// Requests, with whatever key, that did not get their answer.
+    pub(crate) errors: usize,
+    /// Useless chat calls, one a sample at best.
+    pub(crate) useless_calls: u64,
+    /// Samples after which keywright was still busy half a second later; CPU times are worthless then.
+    pub(crate) restless: usize,
+    /// The upstream asked directly: the round trip.
+    pub(crate) round_trip_us: Spread,
+    /// Latency of a request whose key works.
+    pub(crate) normal_us: Spread,
+    /// Latency of a request whose first key is dead.
+    pub(crate) dead_us: Spread,
+    /// CPU time of keywright for a request whose key works.
+    pub(crate) normal_cpu_us: Spread,
+    /// CPU time until the answer to a request whose first key is dead was out.
+    pub(crate) dead_cpu_us: Spread,
+    /// The same and all it did until it came to rest: confirming look, quarantine, log line.
+    pub(crate) aftermath_cpu_us: Spread,
+}
+
+/// Asks `samples` times with a key that was revoked a moment before.
+pub(super) async fn measure(
+    ground: Ground<'_>,
+    build: &Path,
+    remote: &mut Remote,
+    samples: usize,
+) -> Result<FirstKey> {
+    let keywright = Contender::keywright(ground, build, Keys(samples + SPARE_KEYS)).await?;
+    keywright.prove(&[Workload::Small]).await?;
+    let processes = keywright.processes();
+    let processes = processes.ok_or_else(|| Error::program("keywright", "has no process"))?;
+    let mut client = Client::new(keywright.call(Workload::Small), processes);
+    let mut seen = Seen::default();
+    client.wait_for_rest(&client.processes.cpu()).await;
+    for _ in 0..samples {
+        for _ in 0..NORMAL_PER_SAMPLE {
+            seen.normal.push(client.ask().await);
+        }
+        let key = newest_key(remote).await?;
+        remote.revoke(&key).await?;
+        let dead = client.hit(remote, &key).await?;
+        let aftermath = client.wait_for_rest(&dead.before).await;
+        seen.restless += usize::from(aftermath.is_none());
+        seen.aftermath.extend(aftermath.map(micros));
+        seen.dead.push(dead);
+    }
+    let calls = remote.calls().await?;
+    let refused = calls.keys.values().filter_map(|key| key.chat.get(&401));
+    let round_trip = round_trip(remote, ground, samples).await?;
+    seen.sum_up(refused.sum(), round_trip)
+        .ok_or_else(|| Error::program("keywright", "was asked nothing"))
+}
+
+/// Everything that was seen.
+#[derive(Default)]
+struct Seen {
+    normal: Vec<Single>,
+    dead: Vec<Single>,
+    aftermath: Vec<f64>,
+    restless: usize,
+}
+
+impl Seen {
+    fn sum_up(&self, useless_calls: u64, round_trip_us: Spread) -> Option<FirstKey> {
+        let dead_cpu_us = spread(&self.dead, |single| single.cpu)?;
+        let everyone = self.normal.iter().chain(&self.dead);
+        Some(FirstKey {
+            samples: self.dead.len(),
+            errors: everyone.filter(|single| !single.good).count(),
+            useless_calls,
+            restless: self.restless,
+            round_trip_us,
+            normal_us: spread(&self.normal, |single| single.latency)?,
+            dead_us: spread(&self.dead, |single| single.latency)?,
+            normal_cpu_us: spread(&self.normal, |single| single.cpu)?,
+            dead_cpu_us,
+            aftermath_cpu_us: Spread::of(self.aftermath.iter().copied()).unwrap_or(dead_cpu_us),
+        })
+    }
+}
+
+/// What is known of one request.
+struct Single {
+    before: Cpu,
+    latency: Duration,
+    cpu: Duration,
+    good: bool,
+}
+
+/// Asks one request at a time and watches what it costs.
+struct Client {
+    connection: Connection,
+    call: Call,
+    processes: Processes,
+}
+
+impl Client {
+    fn new(call: Call, processes: Processes) -> Self {
+        Self {
+            connection: Connection::new(call.target),
+            call,
+            processes,
+        }
+    }
+
+    /// One request after a pause; its CPU time is read once the proxy sleeps again.
+    async fn ask(&mut self) -> Single {
+        tokio::time::sleep(PAUSE).await;
+        let before = self.processes.cpu();
+        let sent = Instant::now();
+        let outcome = self.connection.exchange(&self.call).await;
+        let latency = sent.elapsed();
+        // The answer arrives a moment before the proxy is back in its sleep.
+        tokio::time::sleep(SETTLE).await;
+        let cpu = self.processes.cpu().since(&before);
+        Single {
+            before,
+            latency,
+            cpu,
+            good: outcome.is_ok(),
+        }
+    }
+
+    /// Asks until the request that meets the dead key; in a ring that goes in order it is the first.
+    async fn hit(&mut self, remote: &mut Remote, key: &str) -> Result<Single> {
+        for _ in 0..TRIES {
+            let single = self.ask().await;
+            let calls = remote.calls().await?;
+            if calls
+                .keys
+                .get(key)
+                .is_some_and(|key| !key.refused_us.is_empty())
+            {
+                return Ok(single);
+            }
+        }
+        Err(Error::program(
+            "keywright",
+            format!("did not use the revoked key in {TRIES} requests"),
+        ))
+    }
+
+    /// CPU time from `before` until the proxy comes to rest; `None` if it does not.
+    async fn wait_for_rest(&self, before: &Cpu) -> Option<Duration> {
+        let deadline = Instant::now() + REST_LIMIT;
+        let mut earlier = self.processes.cpu();
+        while Instant::now() < deadline {
+            tokio::time::sleep(REST_WINDOW).await;
+            let now = self.processes.cpu();
+            if now.since(&earlier) < REST_WINDOW / 20 {
+                return Some(now.since(before));
+            }
+            earlier = now;
+        }
+        None
+    }
+}
+
+async fn newest_key(remote: &mut Remote) -> Result<String> {
+    let calls = remote.calls().await?;
+    calls
+        .last
+        .ok_or_else(|| Error::program("keywright", "never called the upstream"))
+}
+
+/// The same spaced requests, straight to the upstream.
+async fn round_trip(remote: &Remote, ground: Ground<'_>, samples: usize) -> Result<Spread> {
+    let path = "/v1/chat/completions";
+    let key = payload::upstream_key(usize::MAX);
+    let call = Call {
+        target: remote.address(),
+        request: payload::request(Workload::Small, ground.headers, path, &key),
+        answer: Some(Workload::Small.answer()),
+    };
+    let mut client = Client::new(call, Processes::none());
+    let mut singles = Vec::new();
+    for _ in 0..samples {
+        singles.push(client.ask().await);
+    }
+    spread(&singles, |single| single.latency)
+        .ok_or_else(|| Error::program("upstream", "was asked nothing"))
+}
+
+fn spread(singles: &[Single], pick: impl Fn(&Single) -> Duration) -> Option<Spread> {
+    Spread::of(singles.iter().map(|single| micros(pick(single))))
+}
+
+/// Keys that stay valid to the end.
+const SPARE_KEYS: usize = 20;
+/// Normal requests between two dead ones.
+const NORMAL_PER_SAMPLE: usize = 5;
+/// Requests until one must have met the dead key.
+const TRIES: usize = 400;
+/// Pause before each request.
+const PAUSE: Duration = Duration::from_millis(3);
+/// Pause after each answer.
+const SETTLE: Duration = Duration::from_millis(1);
+/// A proxy that uses less than a twentieth of a core this long is at rest.
+const REST_WINDOW: Duration = Duration::from_millis(10);
+/// How long we wait for that.
+const REST_LIMIT: Duration = Duration::from_millis(500);

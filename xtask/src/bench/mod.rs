@@ -1,0 +1,64 @@
+//! `cargo xtask bench`: the gateway beside nginx and beside no proxy at all.
+//!
+//! `bench/README.md` says how to repeat a run and what each number covers.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a chore talks to the person who runs it"
+)]
+
+mod contender;
+mod error;
+mod failure;
+mod gateway;
+mod load;
+mod noise;
+mod optimise;
+mod options;
+mod payload;
+mod process;
+mod profile;
+mod report;
+mod rounds;
+mod statistics;
+mod upstream;
+mod usage;
+
+use std::process::ExitCode;
+
+use error::Result;
+use options::Options;
+
+/// Runs `cargo xtask bench …`; `args` are the words after `bench`.
+pub(crate) fn run(args: &[String]) -> ExitCode {
+    match dispatch(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            error.exit_code()
+        }
+    }
+}
+
+fn dispatch(args: &[String]) -> Result<()> {
+    let (name, rest) = args
+        .split_first()
+        .map_or(("help", args), |(name, rest)| (name, rest));
+    match name {
+        "gateway" if rest.iter().any(|word| word == "--help" || word == "-h") => help(),
+        "gateway" => {
+            let options = Options::parse(rest)?;
+            optimise::ensure(args)?;
+            gateway::run(&options)
+        }
+        "upstream" => upstream::run(rest),
+        "help" | "--help" | "-h" => help(),
+        other => Err(error::Error::usage(format!("unknown bench `{other}`"))),
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "one shape for every command")]
+fn help() -> Result<()> {
+    println!("{}", options::HELP);
+    Ok(())
+}
