@@ -23,23 +23,17 @@ pub struct CatalogueError {
 impl Catalogue {
     /// The catalogue that is built in. A test parses every file, so this cannot fail in a release.
     pub fn builtin() -> &'static Self {
-        static BUILTIN: LazyLock<Catalogue> = LazyLock::new(|| {
-            Catalogue::parse(PROVIDER_FILES).expect("a test parses every built-in file")
-        });
+        static BUILTIN: LazyLock<Catalogue> =
+            LazyLock::new(|| Catalogue::parse(PROVIDER_FILES).expect("a test parses every built-in file"));
         &BUILTIN
     }
 
     /// Parses provider files, given as name and text.
     pub fn parse(files: &[(&str, &str)]) -> Result<Self, CatalogueError> {
         let parse = |(file, text): &(&str, &str)| {
-            toml::from_str(text).map_err(|source| CatalogueError {
-                file: (*file).to_owned(),
-                source: Box::new(source),
-            })
+            toml::from_str(text).map_err(|source| CatalogueError { file: (*file).to_owned(), source: Box::new(source) })
         };
-        Ok(Self {
-            providers: files.iter().map(parse).collect::<Result<_, _>>()?,
-        })
+        Ok(Self { providers: files.iter().map(parse).collect::<Result<_, _>>()? })
     }
 
     /// The provider of this id.
@@ -54,13 +48,7 @@ impl Catalogue {
 
     /// The provider that a host belongs to.
     pub fn provider_of_host(&self, host: &str) -> Option<&ProviderSpec> {
-        self.providers.iter().find(|provider| {
-            provider
-                .http
-                .hosts
-                .iter()
-                .any(|known| known.eq_ignore_ascii_case(host))
-        })
+        self.providers.iter().find(|provider| provider.http.hosts.iter().any(|known| known.eq_ignore_ascii_case(host)))
     }
 }
 

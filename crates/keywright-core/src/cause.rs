@@ -10,19 +10,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 /// Why a call failed.
 ///
 /// Each cause has one page, `data/causes/<slug>.md`; a test keeps the two sets equal.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Hash,
-    Serialize,
-    Deserialize,
-    IntoStaticStr,
-    EnumString,
-    VariantArray,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, IntoStaticStr, EnumString, VariantArray)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
@@ -180,16 +168,12 @@ impl Cause {
 
     /// Whether this cause is about the key.
     pub const fn verdict(self) -> Verdict {
-        match self.owner_and_verdict() {
-            (_, verdict) => verdict,
-        }
+        self.owner_and_verdict().1
     }
 
     /// Who can mend it.
     pub const fn owner(self) -> Owner {
-        match self.owner_and_verdict() {
-            (owner, _) => owner,
-        }
+        self.owner_and_verdict().0
     }
 
     const fn owner_and_verdict(self) -> (Owner, Verdict) {
@@ -219,10 +203,9 @@ impl Cause {
             | Self::RegionUnsupported
             | Self::AzureVsOpenaiMixup
             | Self::ModelNotEntitled => (Owner::KeyHolder, Verdict::Auth),
-            Self::HeaderMalformed
-            | Self::GatewayVirtualKeyProblem
-            | Self::HiddenDefaultProvider
-            | Self::LibraryBug => (Owner::Caller, Verdict::Auth),
+            Self::HeaderMalformed | Self::GatewayVirtualKeyProblem | Self::HiddenDefaultProvider | Self::LibraryBug => {
+                (Owner::Caller, Verdict::Auth)
+            }
             Self::QuotaExhausted => (Owner::KeyHolder, Verdict::NotAuth),
             Self::RateLimit
             | Self::ModelNotFound
@@ -230,9 +213,7 @@ impl Cause {
             | Self::BadRequest
             | Self::AssistantsGone
             | Self::OtherService => (Owner::Caller, Verdict::NotAuth),
-            Self::Network | Self::Tls | Self::Timeout | Self::Proxy => {
-                (Owner::Network, Verdict::NotAuth)
-            }
+            Self::Network | Self::Tls | Self::Timeout | Self::Proxy => (Owner::Network, Verdict::NotAuth),
             Self::ServerError => (Owner::Provider, Verdict::NotAuth),
             Self::Other => (Owner::Provider, Verdict::Unrecognised),
         }

@@ -43,10 +43,7 @@ pub fn classify(provider: &ProviderSpec, answer: &Answer<'_>) -> Option<Classifi
     if answer.status < 400 && !reading.is_error {
         return None;
     }
-    let rule = provider
-        .rules
-        .iter()
-        .find(|rule| rule.matches(answer, &reading));
+    let rule = provider.rules.iter().find(|rule| rule.matches(answer, &reading));
     Some(match rule {
         Some(rule) => Classified {
             cause: rule.cause,
@@ -55,10 +52,7 @@ pub fn classify(provider: &ProviderSpec, answer: &Answer<'_>) -> Option<Classifi
             rule: Some(rule.id.clone()),
             reading,
         },
-        None => Classified {
-            reading,
-            ..by_status(answer.status)
-        },
+        None => Classified { reading, ..by_status(answer.status) },
     })
 }
 
@@ -67,11 +61,7 @@ impl Rule {
     fn matches(&self, answer: &Answer<'_>, reading: &Reading) -> bool {
         holds(&self.status, |status| *status == answer.status)
             && holds(&self.path, |path| answer.path.contains(path.as_str()))
-            && (self.names(reading)
-                || self
-                    .or_message
-                    .iter()
-                    .any(|part| says(reading.message.as_deref(), part)))
+            && (self.names(reading) || self.or_message.iter().any(|part| says(reading.message.as_deref(), part)))
     }
 
     /// Whether code, type and message are those of this rule.
@@ -85,21 +75,13 @@ impl Rule {
 impl Classified {
     /// The diagnosis of this answer alone. The message is left out: it may echo a key.
     pub fn diagnosis(&self, provider: &ProviderSpec, status: u16) -> Diagnosis {
-        let code = self
-            .reading
-            .code
-            .as_deref()
-            .or(self.reading.kind.as_deref());
+        let code = self.reading.code.as_deref().or(self.reading.kind.as_deref());
         let said = match code {
             Some(code) => format!("{} answered {status} `{}`", provider.name, printable(code)),
             None => format!("{} answered {status}", provider.name),
         };
         Diagnosis::new(&provider.id, self.cause, self.confidence)
-            .with_alternatives(
-                self.alternatives
-                    .iter()
-                    .map(|cause| (*cause, Confidence::Possible)),
-            )
+            .with_alternatives(self.alternatives.iter().map(|cause| (*cause, Confidence::Possible)))
             .with_evidence(Witness::Text, said)
     }
 }
@@ -118,51 +100,28 @@ fn says(message: Option<&str>, part: &str) -> bool {
 
 /// A code that a stranger sent, cut and without control characters.
 fn printable(code: &str) -> String {
-    code.chars()
-        .filter(|c| c.is_ascii_graphic())
-        .take(LONGEST_CODE)
-        .collect()
+    code.chars().filter(char::is_ascii_graphic).take(LONGEST_CODE).collect()
 }
 
 /// What a status alone allows to say, for any provider.
 fn by_status(status: u16) -> Classified {
     let (cause, confidence, alternatives): (_, _, &[Cause]) = match status {
-        401 => (
-            Cause::InvalidKey,
-            Confidence::Likely,
-            &[Cause::MissingKey, Cause::HeaderMalformed],
-        ),
+        401 => (Cause::InvalidKey, Confidence::Likely, &[Cause::MissingKey, Cause::HeaderMalformed]),
         402 => (Cause::QuotaExhausted, Confidence::Likely, &[]),
         403 => (
             Cause::InsufficientPermissionsOrScope,
             Confidence::Possible,
             &[Cause::RegionUnsupported, Cause::ModelNotEntitled],
         ),
-        404 => (
-            Cause::ModelNotFound,
-            Confidence::Possible,
-            &[Cause::WrongBaseUrl],
-        ),
+        404 => (Cause::ModelNotFound, Confidence::Possible, &[Cause::WrongBaseUrl]),
         408 | 504 | 524 => (Cause::Timeout, Confidence::Likely, &[]),
         407 => (Cause::Proxy, Confidence::Certain, &[]),
-        429 => (
-            Cause::RateLimit,
-            Confidence::Likely,
-            &[Cause::QuotaExhausted],
-        ),
-        400 | 405 | 409..=411 | 413..=428 | 430..=499 => {
-            (Cause::BadRequest, Confidence::Likely, &[])
-        }
+        429 => (Cause::RateLimit, Confidence::Likely, &[Cause::QuotaExhausted]),
+        400 | 405 | 409..=411 | 413..=428 | 430..=499 => (Cause::BadRequest, Confidence::Likely, &[]),
         500..=599 => (Cause::ServerError, Confidence::Likely, &[]),
         _ => (Cause::Other, Confidence::Possible, &[]),
     };
-    Classified {
-        cause,
-        confidence,
-        alternatives: alternatives.to_vec(),
-        rule: None,
-        reading: Reading::default(),
-    }
+    Classified { cause, confidence, alternatives: alternatives.to_vec(), rule: None, reading: Reading::default() }
 }
 
 /// No provider's code is longer than this.
@@ -176,52 +135,25 @@ mod tests {
     fn cause_of(provider: &str, status: u16, path: &str, body: &str) -> Option<Cause> {
         let catalogue = Catalogue::builtin();
         let spec = catalogue.provider(provider).expect("in the catalogue");
-        classify(
-            spec,
-            &Answer {
-                status,
-                path,
-                body: body.as_bytes(),
-            },
-        )
-        .map(|found| found.cause)
+        classify(spec, &Answer { status, path, body: body.as_bytes() }).map(|found| found.cause)
     }
 
     #[test]
     fn an_unknown_body_falls_back_to_its_status() {
-        assert_eq!(
-            cause_of("openai", 401, "/v1/chat/completions", "<html>"),
-            Some(Cause::InvalidKey)
-        );
-        assert_eq!(
-            cause_of("fireworks", 402, "/v1/x", ""),
-            Some(Cause::QuotaExhausted)
-        );
-        assert_eq!(
-            cause_of("together", 599, "/v1/x", ""),
-            Some(Cause::ServerError)
-        );
-        assert_eq!(
-            cause_of("together", 418, "/v1/x", ""),
-            Some(Cause::BadRequest)
-        );
+        assert_eq!(cause_of("openai", 401, "/v1/chat/completions", "<html>"), Some(Cause::InvalidKey));
+        assert_eq!(cause_of("fireworks", 402, "/v1/x", ""), Some(Cause::QuotaExhausted));
+        assert_eq!(cause_of("together", 599, "/v1/x", ""), Some(Cause::ServerError));
+        assert_eq!(cause_of("together", 418, "/v1/x", ""), Some(Cause::BadRequest));
     }
 
     #[test]
     fn a_good_answer_is_no_failure() {
-        assert_eq!(
-            cause_of("openai", 200, "/v1/chat/completions", r#"{"choices":[]}"#),
-            None
-        );
+        assert_eq!(cause_of("openai", 200, "/v1/chat/completions", r#"{"choices":[]}"#), None);
     }
 
     #[test]
     fn an_error_with_status_200_is_a_failure() {
-        let body =
-            r#"{"error":{"message":"Rate limit reached for m","code":"rate_limit_exceeded"}}"#;
-        assert_eq!(
-            cause_of("openai", 200, "/v1/chat/completions", body),
-            Some(Cause::RateLimit)
-        );
+        let body = r#"{"error":{"message":"Rate limit reached for m","code":"rate_limit_exceeded"}}"#;
+        assert_eq!(cause_of("openai", 200, "/v1/chat/completions", body), Some(Cause::RateLimit));
     }
 }

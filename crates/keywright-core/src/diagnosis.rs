@@ -100,24 +100,14 @@ impl Diagnosis {
     /// Adds one observation.
     #[must_use]
     pub fn with_evidence(mut self, witness: Witness, says: impl Into<String>) -> Self {
-        self.evidence.push(Evidence {
-            witness,
-            says: says.into(),
-        });
+        self.evidence.push(Evidence { witness, says: says.into() });
         self
     }
 
     /// Adds other causes that the evidence allows.
     #[must_use]
-    pub fn with_alternatives(
-        mut self,
-        causes: impl IntoIterator<Item = (Cause, Confidence)>,
-    ) -> Self {
-        self.alternatives.extend(
-            causes
-                .into_iter()
-                .map(|(cause, confidence)| Alternative { cause, confidence }),
-        );
+    pub fn with_alternatives(mut self, causes: impl IntoIterator<Item = (Cause, Confidence)>) -> Self {
+        self.alternatives.extend(causes.into_iter().map(|(cause, confidence)| Alternative { cause, confidence }));
         self
     }
 
@@ -138,7 +128,7 @@ impl Diagnosis {
         if self.cause == Cause::InvalidKey {
             let fixes = crate::page::fixes(Cause::RevokedOrRotated, &self.provider);
             self.cause = Cause::RevokedOrRotated;
-            self.page = Cause::RevokedOrRotated.slug().to_owned();
+            Cause::RevokedOrRotated.slug().clone_into(&mut self.page);
             self.confidence = Confidence::Likely;
             self.alternatives.clear();
             self.fixes = fixes;
@@ -147,10 +137,7 @@ impl Diagnosis {
                 (Cause::LeakedAndAutoDisabled, Confidence::Possible),
             ]);
         }
-        let says = format!(
-            "this key served {served} requests, the last one {} before it was refused",
-            spoken(ago)
-        );
+        let says = format!("this key served {served} requests, the last one {} before it was refused", spoken(ago));
         self.with_evidence(Witness::History, says)
     }
 }

@@ -47,28 +47,25 @@ pub fn cause_page(cause: Cause) -> &'static CausePage {
 /// The fixes of a cause, with this provider's addresses and names filled in.
 pub fn fixes(cause: Cause, provider: &str) -> Vec<Fix> {
     let fill = |text: &String| fill_in(text, provider);
+    // A command that names the provider's variable is nonsense where no provider is known.
+    let known = Catalogue::builtin().provider(provider).is_some();
+    let fits = |command: &str| known || !command.contains('{');
     cause_page(cause)
         .fixes
         .iter()
         .map(|fix| Fix {
             says: fill(&fix.says),
-            command: fix.command.as_ref().map(fill),
+            command: fix.command.as_ref().filter(|command| fits(command)).map(fill),
         })
         .collect()
 }
 
 fn fill_in(text: &str, provider: &str) -> String {
     let spec = Catalogue::builtin().provider(provider);
-    let keys_url = spec
-        .and_then(|spec| spec.keys_url.as_deref())
-        .unwrap_or("the provider's dashboard");
-    let billing_url = spec
-        .and_then(|spec| spec.billing_url.as_deref())
-        .unwrap_or("the provider's billing page");
+    let keys_url = spec.and_then(|spec| spec.keys_url.as_deref()).unwrap_or("the provider's dashboard");
+    let billing_url = spec.and_then(|spec| spec.billing_url.as_deref()).unwrap_or("the provider's billing page");
     let name = spec.map_or("the provider", |spec| spec.name.as_str());
-    let variable = spec
-        .and_then(|spec| spec.key_variable())
-        .unwrap_or("the key's variable");
+    let variable = spec.and_then(|spec| spec.key_variable()).unwrap_or("the key's variable");
     text.replace("{keys_url}", keys_url)
         .replace("{billing_url}", billing_url)
         .replace("{provider}", name)
@@ -158,14 +155,8 @@ mod tests {
     #[test]
     fn every_cause_has_one_page_that_says_what_to_do() {
         for cause in Cause::VARIANTS {
-            let page = PAGES
-                .get(cause)
-                .unwrap_or_else(|| panic!("write data/causes/{}.md", cause.slug()));
-            assert!(
-                !page.title.is_empty() && !page.title.ends_with('.'),
-                "{}",
-                cause.slug()
-            );
+            let page = PAGES.get(cause).unwrap_or_else(|| panic!("write data/causes/{}.md", cause.slug()));
+            assert!(!page.title.is_empty() && !page.title.ends_with('.'), "{}", cause.slug());
             assert!(!page.fixes.is_empty(), "{} has no fix", cause.slug());
             assert!(!page.body.is_empty(), "{} has no text", cause.slug());
         }
@@ -177,11 +168,7 @@ mod tests {
         for cause in Cause::VARIANTS {
             for fix in fixes(*cause, "openai") {
                 let text = format!("{} {}", fix.says, fix.command.unwrap_or_default());
-                assert!(
-                    !text.contains('{') && !text.contains('}'),
-                    "{}: {text}",
-                    cause.slug()
-                );
+                assert!(!text.contains('{') && !text.contains('}'), "{}: {text}", cause.slug());
             }
         }
     }

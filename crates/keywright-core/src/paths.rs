@@ -56,17 +56,13 @@ pub fn object_id<'a>(paths: &Paths, path: &'a str) -> Option<&'a str> {
     let mut segments = path.split('/').filter(|segment| !segment.is_empty());
     segments.find(|segment| paths.stateful.iter().any(|known| known == segment))?;
     segments.find(|segment| {
-        segment.contains(['_', '-'])
-            && segment
-                .chars()
-                .any(|c| c.is_ascii_digit() || c.is_ascii_uppercase())
+        segment.contains(['_', '-']) && segment.chars().any(|c| c.is_ascii_digit() || c.is_ascii_uppercase())
     })
 }
 
 /// Whether a path is in one of the catalogued stateful collections.
 pub fn is_stateful(paths: &Paths, path: &str) -> bool {
-    path.split('/')
-        .any(|segment| paths.stateful.iter().any(|known| known == segment))
+    path.split('/').any(|segment| paths.stateful.iter().any(|known| known == segment))
 }
 
 #[cfg(test)]
@@ -97,40 +93,16 @@ mod tests {
             (&openai, "//v1//models", "/v1/models"),
             (&openai, "/v1/files/a%2Fb", "/v1/files/a%2Fb"),
             (&openai, "", "/v1/"),
-            (
-                &fireworks,
-                "/inference/v1/chat/completions",
-                "/inference/v1/chat/completions",
-            ),
-            (
-                &fireworks,
-                "/v1/chat/completions",
-                "/inference/v1/chat/completions",
-            ),
-            (
-                &fireworks,
-                "/inference/v1/v1/chat/completions",
-                "/inference/v1/chat/completions",
-            ),
-            (
-                &fireworks,
-                "/inference/chat/completions",
-                "/inference/v1/chat/completions",
-            ),
-            (
-                &fireworks,
-                "/chat/completions",
-                "/inference/v1/chat/completions",
-            ),
+            (&fireworks, "/inference/v1/chat/completions", "/inference/v1/chat/completions"),
+            (&fireworks, "/v1/chat/completions", "/inference/v1/chat/completions"),
+            (&fireworks, "/inference/v1/v1/chat/completions", "/inference/v1/chat/completions"),
+            (&fireworks, "/inference/chat/completions", "/inference/v1/chat/completions"),
+            (&fireworks, "/chat/completions", "/inference/v1/chat/completions"),
             (&fireworks, "/v1/accounts/a/models", "/v1/accounts/a/models"),
             (&fireworks, "/verifyApiKey", "/verifyApiKey"),
             (&fireworks, "/v1/verifyApiKey", "/verifyApiKey"),
             (&together, "/v1/v1/chat/completions", "/v1/chat/completions"),
-            (
-                &together,
-                "/v1/v2/projects/p/models",
-                "/v2/projects/p/models",
-            ),
+            (&together, "/v1/v2/projects/p/models", "/v2/projects/p/models"),
             (&together, "/v3/whoami", "/v3/whoami"),
             (&together, "/chat/completions", "/v1/chat/completions"),
         ];
@@ -142,14 +114,8 @@ mod tests {
     #[test]
     fn a_path_names_its_object() {
         let openai = paths(&["v1"], None);
-        assert_eq!(
-            object_id(&openai, "/v1/threads/thread_abc1/runs"),
-            Some("thread_abc1")
-        );
-        assert_eq!(
-            object_id(&openai, "/v1/files/file-Ab3/content"),
-            Some("file-Ab3")
-        );
+        assert_eq!(object_id(&openai, "/v1/threads/thread_abc1/runs"), Some("thread_abc1"));
+        assert_eq!(object_id(&openai, "/v1/files/file-Ab3/content"), Some("file-Ab3"));
         assert_eq!(object_id(&openai, "/v1/threads"), None);
         assert_eq!(object_id(&openai, "/v1/threads/runs"), None);
         assert_eq!(object_id(&openai, "/v1/chat/completions"), None);

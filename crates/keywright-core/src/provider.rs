@@ -334,8 +334,6 @@ impl ProviderSpec {
 
     /// The variables of one role.
     pub fn variables_of(&self, role: VariableRole) -> impl Iterator<Item = &Variable> {
-        self.variables
-            .iter()
-            .filter(move |variable| variable.role == role)
+        self.variables.iter().filter(move |variable| variable.role == role)
     }
 }

@@ -29,9 +29,7 @@ pub struct Redactor {
 
 impl std::fmt::Debug for Redactor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Redactor")
-            .field("patterns", &self.patterns.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Redactor").field("patterns", &self.patterns.len()).finish_non_exhaustive()
     }
 }
 
@@ -48,10 +46,7 @@ impl Redactor {
     pub fn new(secrets: &[&Secret]) -> Self {
         let mut patterns: Vec<Vec<u8>> = Vec::new();
         let mut masks = Vec::new();
-        for secret in secrets
-            .iter()
-            .filter(|secret| secret.expose().trim().len() >= SHORTEST_VALUE)
-        {
+        for secret in secrets.iter().filter(|secret| secret.expose().trim().len() >= SHORTEST_VALUE) {
             for form in encoded_forms(secret.expose()) {
                 if !patterns.contains(&form) {
                     patterns.push(form);
@@ -69,22 +64,13 @@ impl Redactor {
             .match_kind(MatchKind::LeftmostLongest)
             .build(shape_prefixes())
             .expect("the catalogue's prefixes fit an automaton");
-        Self {
-            values,
-            masks,
-            patterns,
-            shapes,
-        }
+        Self { values, masks, patterns, shapes }
     }
 
     /// The same bytes with every key masked; borrowed when there is none.
     pub fn redact<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
         let found = self.find(text);
-        if found.is_empty() {
-            Cow::Borrowed(text)
-        } else {
-            Cow::Owned(replace(text, &found))
-        }
+        if found.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(replace(text, &found)) }
     }
 
     /// The same for text.
@@ -97,17 +83,12 @@ impl Redactor {
 
     /// Whether the text holds one of the loaded values, in any encoding. Shapes alone do not count.
     pub fn finds_value(&self, text: &[u8]) -> bool {
-        self.values
-            .as_ref()
-            .is_some_and(|values| values.is_match(text))
+        self.values.as_ref().is_some_and(|values| values.is_match(text))
     }
 
     /// Starts redacting a stream of chunks.
     pub fn stream(&self) -> RedactStream<'_> {
-        RedactStream {
-            redactor: self,
-            carry: Vec::new(),
-        }
+        RedactStream { redactor: self, carry: Vec::new() }
     }
 
     /// Every key in the text, in order, without overlaps.
@@ -115,21 +96,11 @@ impl Redactor {
         let mut found: Vec<(Range<usize>, Cow<'_, str>)> = Vec::new();
         if let Some(values) = &self.values {
             let by_value = values.find_iter(text);
-            found.extend(by_value.map(|m| {
-                (
-                    m.range(),
-                    Cow::Borrowed(self.masks[m.pattern().as_usize()].as_str()),
-                )
-            }));
+            found.extend(by_value.map(|m| (m.range(), Cow::Borrowed(self.masks[m.pattern().as_usize()].as_str()))));
         }
         for prefix in self.shapes.find_iter(text) {
-            let end = prefix.end()
-                + text[prefix.end()..]
-                    .iter()
-                    .take_while(|byte| is_key_byte(**byte))
-                    .count();
-            let inside_a_word =
-                prefix.start() > 0 && text[prefix.start() - 1].is_ascii_alphanumeric();
+            let end = prefix.end() + text[prefix.end()..].iter().take_while(|byte| is_key_byte(**byte)).count();
+            let inside_a_word = prefix.start() > 0 && text[prefix.start() - 1].is_ascii_alphanumeric();
             if end - prefix.end() >= SHORTEST_TAIL && !inside_a_word {
                 let key = String::from_utf8_lossy(&text[prefix.start()..end]);
                 found.push((prefix.start()..end, Cow::Owned(mask(&key))));
@@ -140,32 +111,16 @@ impl Redactor {
 
     /// Where the unfinished end of a chunk begins: what follows may complete a key with the next chunk.
     fn unfinished(&self, text: &[u8]) -> usize {
-        let run = text.len()
-            - text
-                .iter()
-                .rev()
-                .take(LONGEST_KEY)
-                .take_while(|byte| is_key_byte(**byte))
-                .count();
-        let by_shape = if self.may_begin_a_shape(&text[run..]) {
-            run
-        } else {
-            text.len()
-        };
-        let by_value = self
-            .patterns
-            .iter()
-            .map(|pattern| partial_end(text, pattern))
-            .min();
+        let run = text.len() - text.iter().rev().take(LONGEST_KEY).take_while(|byte| is_key_byte(**byte)).count();
+        let by_shape = if self.may_begin_a_shape(&text[run..]) { run } else { text.len() };
+        let by_value = self.patterns.iter().map(|pattern| partial_end(text, pattern)).min();
         by_shape.min(by_value.unwrap_or(text.len()))
     }
 
     fn may_begin_a_shape(&self, run: &[u8]) -> bool {
         !run.is_empty()
             && (self.shapes.is_match(run)
-                || shape_prefixes()
-                    .iter()
-                    .any(|prefix| partial_end(run, prefix.as_bytes()) < run.len()))
+                || shape_prefixes().iter().any(|prefix| partial_end(run, prefix.as_bytes()) < run.len()))
     }
 }
 
@@ -183,18 +138,12 @@ impl RedactStream<'_> {
         let mut cut = self.redactor.unfinished(&self.carry);
         let found = self.redactor.find(&self.carry);
         // A key that ends at the cut may still grow; a key across the cut stays whole.
-        if let Some((range, _)) = found
-            .iter()
-            .find(|(range, _)| range.start < cut && range.end > cut)
-        {
+        if let Some((range, _)) = found.iter().find(|(range, _)| range.start < cut && range.end > cut) {
             cut = range.start;
         }
         let rest = self.carry.split_off(cut);
         let ready = std::mem::replace(&mut self.carry, rest);
-        let found: Vec<_> = found
-            .into_iter()
-            .filter(|(range, _)| range.end <= cut)
-            .collect();
+        let found: Vec<_> = found.into_iter().filter(|(range, _)| range.end <= cut).collect();
         replace(&ready, &found)
     }
 
@@ -231,9 +180,7 @@ fn merged(mut found: Vec<(Range<usize>, Cow<'_, str>)>) -> Vec<(Range<usize>, Co
 /// Where a proper prefix of the pattern begins at the end of the text; the text's length if none does.
 fn partial_end(text: &[u8], pattern: &[u8]) -> usize {
     let from = text.len().saturating_sub(pattern.len() - 1);
-    (from..text.len())
-        .find(|at| pattern.starts_with(&text[*at..]))
-        .unwrap_or(text.len())
+    (from..text.len()).find(|at| pattern.starts_with(&text[*at..])).unwrap_or(text.len())
 }
 
 /// The forms in which a key shows up: raw, percent-encoded, JSON-escaped, hex and base64.
@@ -250,11 +197,7 @@ fn encoded_forms(value: &str) -> Vec<Vec<u8>> {
     }
     let hex = |upper: bool| {
         bytes.iter().fold(String::new(), |mut text, byte| {
-            let _ = if upper {
-                write!(text, "{byte:02X}")
-            } else {
-                write!(text, "{byte:02x}")
-            };
+            let _ = if upper { write!(text, "{byte:02X}") } else { write!(text, "{byte:02x}") };
             text
         })
     };
@@ -280,13 +223,7 @@ fn percent_forms(bytes: &[u8]) -> impl Iterator<Item = String> {
             text
         })
     };
-    [
-        encode(false, true),
-        encode(false, false),
-        encode(true, true),
-        encode(true, false),
-    ]
-    .into_iter()
+    [encode(false, true), encode(false, false), encode(true, true), encode(true, false)].into_iter()
 }
 
 /// The part of a base64 text that a value determines when `shift` bytes stand before it.
@@ -303,10 +240,7 @@ fn base64_form(engine: &impl Engine, bytes: &[u8], shift: usize) -> Vec<u8> {
 fn shape_prefixes() -> &'static [String] {
     use std::sync::LazyLock;
     static PREFIXES: LazyLock<Vec<String>> = LazyLock::new(|| {
-        let shapes = Catalogue::builtin()
-            .providers()
-            .iter()
-            .flat_map(|provider| &provider.keys);
+        let shapes = Catalogue::builtin().providers().iter().flat_map(|provider| &provider.keys);
         let mut prefixes: Vec<String> = shapes
             .map(|shape| shape.prefix.clone())
             .filter(|prefix| prefix.len() >= SHORTEST_PREFIX)

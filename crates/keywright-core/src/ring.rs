@@ -18,10 +18,7 @@ impl Moment {
     /// The moment that much later.
     #[must_use]
     pub fn after(self, wait: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
-        )
+        Self(self.0.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
     }
 
     /// How long until `later`; zero when it has passed.
@@ -118,20 +115,14 @@ pub struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self {
-            first: Duration::from_secs(10),
-            longest: Duration::from_secs(15 * 60),
-            pause: Duration::from_secs(5),
-        }
+        Self { first: Duration::from_secs(10), longest: Duration::from_secs(15 * 60), pause: Duration::from_secs(5) }
     }
 }
 
 impl Backoff {
     /// The wait before look number `round + 1`: doubled each time, up to the longest.
     pub fn wait(&self, round: u32) -> Duration {
-        self.first
-            .saturating_mul(2_u32.saturating_pow(round.min(20)))
-            .min(self.longest)
+        self.first.saturating_mul(2_u32.saturating_pow(round.min(20))).min(self.longest)
     }
 }
 
@@ -147,20 +138,12 @@ impl Backoff {
 ///
 /// A request that was already under way when its key went out changes nothing: sixteen refusals in
 /// flight are one event. `Replaced` makes any state active.
-pub fn step(
-    health: Health,
-    event: Event,
-    now: Moment,
-    backoff: &Backoff,
-) -> (Health, Option<Task>) {
+pub fn step(health: Health, event: Event, now: Moment, backoff: &Backoff) -> (Health, Option<Task>) {
     match event {
         Event::Replaced => (Health::Active, None),
         Event::Served => (served(health), None),
         Event::Refused(cause) => refused(health, cause, now, backoff),
-        Event::RateLimited(pause) => (
-            rate_limited(health, now.after(pause.unwrap_or(backoff.pause))),
-            None,
-        ),
+        Event::RateLimited(pause) => (rate_limited(health, now.after(pause.unwrap_or(backoff.pause))), None),
         Event::Probed(look) => (looked(health, look, now, backoff), None),
         Event::Due => due(health, now, backoff),
     }
@@ -177,11 +160,11 @@ fn served(health: Health) -> Health {
 fn refused(health: Health, cause: Cause, now: Moment, backoff: &Backoff) -> (Health, Option<Task>) {
     match (cause.bench(), health) {
         (Bench::Nothing | Bench::KeyAndModel | Bench::Cooldown, _)
-        | (_, Health::Quarantined { .. }) => (health, None),
+        | (_, Health::Quarantined { .. })
+        | (Bench::Key, Health::Suspect { .. }) => (health, None),
         (Bench::Key, Health::Active | Health::CoolingDown { .. }) => {
             (Health::Suspect { cause, since: now }, Some(Task::Confirm))
         }
-        (Bench::Key, Health::Suspect { .. }) => (health, None),
         (Bench::Account, Health::Active | Health::CoolingDown { .. } | Health::Suspect { .. }) => {
             (quarantine(cause, now, 0, backoff), None)
         }
@@ -194,9 +177,7 @@ fn refused(health: Health, cause: Cause, now: Moment, backoff: &Backoff) -> (Hea
 fn rate_limited(health: Health, until: Moment) -> Health {
     match health {
         Health::Active | Health::Probation { .. } => Health::CoolingDown { until },
-        Health::CoolingDown { until: earlier } => Health::CoolingDown {
-            until: until.max(earlier),
-        },
+        Health::CoolingDown { until: earlier } => Health::CoolingDown { until: until.max(earlier) },
         Health::Suspect { .. } | Health::Quarantined { .. } => health,
     }
 }
@@ -204,54 +185,28 @@ fn rate_limited(health: Health, until: Moment) -> Health {
 fn looked(health: Health, look: Look, now: Moment, backoff: &Backoff) -> Health {
     let (cause, since, round) = match health {
         Health::Suspect { cause, since } => (cause, since, 0),
-        Health::Quarantined {
-            cause,
-            since,
-            round,
-            ..
-        } => (cause, since, round + 1),
+        Health::Quarantined { cause, since, round, .. } => (cause, since, round + 1),
         Health::Active | Health::CoolingDown { .. } | Health::Probation { .. } => return health,
     };
     match look {
         Look::Works => Health::Probation { cause, round },
-        Look::Refused(seen) => Health::Quarantined {
-            cause: seen,
-            since,
-            retry_at: now.after(backoff.wait(round)),
-            round,
-        },
+        Look::Refused(seen) => {
+            Health::Quarantined { cause: seen, since, retry_at: now.after(backoff.wait(round)), round }
+        }
         // No verdict is no proof either way: the refusal stands, and the next look comes soon.
-        Look::Unknown => Health::Quarantined {
-            cause,
-            since,
-            retry_at: now.after(backoff.first),
-            round,
-        },
+        Look::Unknown => Health::Quarantined { cause, since, retry_at: now.after(backoff.first), round },
     }
 }
 
 fn due(health: Health, now: Moment, backoff: &Backoff) -> (Health, Option<Task>) {
     match health {
         Health::CoolingDown { until } if until <= now => (Health::Active, None),
-        Health::Quarantined {
-            cause,
-            since,
-            retry_at,
-            round,
-        } if retry_at <= now => match cause.bench() {
+        Health::Quarantined { cause, since, retry_at, round } if retry_at <= now => match cause.bench() {
             // A probe costs nothing and so says nothing about credit: only traffic proves that it is back.
             Bench::Account => (Health::Probation { cause, round }, None),
             Bench::Key | Bench::KeyAndModel | Bench::Cooldown | Bench::Nothing => {
                 let retry_at = now.after(backoff.wait(round + 1));
-                (
-                    Health::Quarantined {
-                        cause,
-                        since,
-                        retry_at,
-                        round,
-                    },
-                    Some(Task::Confirm),
-                )
+                (Health::Quarantined { cause, since, retry_at, round }, Some(Task::Confirm))
             }
         },
         _ => (health, None),
@@ -259,12 +214,7 @@ fn due(health: Health, now: Moment, backoff: &Backoff) -> (Health, Option<Task>)
 }
 
 fn quarantine(cause: Cause, now: Moment, round: u32, backoff: &Backoff) -> Health {
-    Health::Quarantined {
-        cause,
-        since: now,
-        retry_at: now.after(backoff.wait(round)),
-        round,
-    }
+    Health::Quarantined { cause, since: now, retry_at: now.after(backoff.wait(round)), round }
 }
 
 /// How a key stands for the next request.

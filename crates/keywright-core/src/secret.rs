@@ -58,12 +58,8 @@ impl fmt::Debug for Secret {
 /// ```
 pub fn mask(value: &str) -> String {
     let clean: Vec<char> = value.trim().chars().collect();
-    let shown = |chars: &[char]| -> String {
-        chars
-            .iter()
-            .map(|c| if c.is_ascii_graphic() { *c } else { '?' })
-            .collect()
-    };
+    let shown =
+        |chars: &[char]| -> String { chars.iter().map(|c| if c.is_ascii_graphic() { *c } else { '?' }).collect() };
     match clean.len() {
         0..8 => "…".to_owned(),
         8..20 => format!("{}…", shown(&clean[..2])),
@@ -78,11 +74,7 @@ pub fn mask(value: &str) -> String {
 /// How many leading characters are the vendor's public prefix: up to the last `-` or `_`
 /// within the first nine characters.
 fn public_prefix(chars: &[char]) -> usize {
-    chars
-        .iter()
-        .take(LONGEST_PREFIX)
-        .rposition(|c| matches!(c, '-' | '_'))
-        .map_or(0, |at| at + 1)
+    chars.iter().take(LONGEST_PREFIX).rposition(|c| matches!(c, '-' | '_')).map_or(0, |at| at + 1)
 }
 
 /// Makes fingerprints under one random key, so that a fingerprint cannot be looked up elsewhere.
@@ -97,8 +89,7 @@ impl Fingerprinter {
 
     /// The fingerprint of a secret: HMAC-SHA-256, cut to 16 bytes.
     pub fn fingerprint(&self, secret: &Secret) -> Fingerprint {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(&*self.0).expect("HMAC takes a key of any length");
+        let mut mac = Hmac::<Sha256>::new_from_slice(&*self.0).expect("HMAC takes a key of any length");
         mac.update(secret.expose().as_bytes());
         let full = mac.finalize().into_bytes();
         let mut short = [0; 16];
@@ -119,9 +110,7 @@ pub struct Fingerprint([u8; 16]);
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0[..4]
-            .iter()
-            .try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.0[..4].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -146,10 +135,7 @@ mod tests {
             ("0123456789abcdef0123456789abcdef", "01…cdef"),
             ("hunter2hunter2", "hu…"),
             ("", "…"),
-            (
-                "\u{201c}sk-proj-abcdefghijklmnop1234\u{201d}",
-                "?sk-proj-…234?",
-            ),
+            ("\u{201c}sk-proj-abcdefghijklmnop1234\u{201d}", "?sk-proj-…234?"),
         ];
         for (value, masked) in cases {
             assert_eq!(mask(value), masked);

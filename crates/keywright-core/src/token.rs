@@ -39,20 +39,12 @@ pub fn issue(random: &[u8; 25]) -> Secret {
 
 /// Judges a token by its shape: prefix, length, checksum.
 pub fn check(token: &str) -> Result<(), TokenError> {
-    let body = token
-        .strip_prefix(TOKEN_PREFIX)
-        .ok_or(TokenError::Foreign)?;
+    let body = token.strip_prefix(TOKEN_PREFIX).ok_or(TokenError::Foreign)?;
     if body.len() != TOKEN_BODY {
-        return Err(TokenError::Length {
-            found: body.chars().count(),
-        });
+        return Err(TokenError::Length { found: body.chars().count() });
     }
     let (payload, check) = token.as_bytes().split_at(token.len() - CHECK_CHARS);
-    if checksum(payload).as_bytes() == check {
-        Ok(())
-    } else {
-        Err(TokenError::Checksum)
-    }
+    if checksum(payload).as_bytes() == check { Ok(()) } else { Err(TokenError::Checksum) }
 }
 
 /// The form in which a token is stored: SHA-256.
@@ -62,13 +54,11 @@ pub fn digest(token: &str) -> [u8; 32] {
 
 /// The same as 64 lower-case hex digits, for a configuration file.
 pub fn digest_hex(token: &str) -> String {
-    digest(token)
-        .iter()
-        .fold(String::with_capacity(64), |mut text, byte| {
-            use std::fmt::Write;
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    digest(token).iter().fold(String::with_capacity(64), |mut text, byte| {
+        use std::fmt::Write;
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn checksum(payload: &[u8]) -> String {
@@ -82,9 +72,7 @@ fn checksum(payload: &[u8]) -> String {
 /// Base 32 of whole groups of five bytes.
 fn encode(bytes: &[u8], out: &mut String) {
     for group in bytes.chunks_exact(5) {
-        let number = group
-            .iter()
-            .fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
+        let number = group.iter().fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
         for place in (0..8).rev() {
             let digit = usize::try_from((number >> (place * 5)) & 31).unwrap_or(0);
             out.push(char::from(ALPHABET[digit]));
@@ -124,9 +112,6 @@ mod tests {
     fn a_short_token_and_a_foreign_one_are_told_apart() {
         assert_eq!(check("sk-kwt-abc"), Err(TokenError::Length { found: 3 }));
         assert_eq!(check("sk-proj-abc"), Err(TokenError::Foreign));
-        assert_eq!(
-            check("sk-kwt-\u{e9}\u{e9}"),
-            Err(TokenError::Length { found: 2 })
-        );
+        assert_eq!(check("sk-kwt-\u{e9}\u{e9}"), Err(TokenError::Length { found: 2 }));
     }
 }

@@ -1,63 +1,32 @@
 //! The answer when no key is left: which keys, why each is out, and what to do.
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 use keywright_core::ring::{Health, Moment, Standing, same_moment};
-use keywright_core::{Cause, Diagnosis};
+use keywright_core::{Cause, Diagnosis, Fix};
 
 use crate::answer::Refusal;
 use crate::clock;
+use crate::key::Key;
 use crate::live::Upstream;
 use crate::plan::Pin;
 
 /// Builds the refusal. It is never a 429 for a key's problem and never a 401 to a caller whose own key is fine.
-pub(crate) fn refusal(
-    upstream: &Upstream,
-    pin: Option<&Pin>,
-    model: Option<&str>,
-    last: Option<Cause>,
-) -> Refusal {
+pub(crate) fn refusal(upstream: &Upstream, pin: Option<&Pin>, model: Option<&str>, last: Option<Cause>) -> Refusal {
     let now = clock::now();
-    let mut cause = last;
-    let mut lines = String::new();
-    let mut advice: Option<Diagnosis> = None;
-    for key in &upstream.keys {
-        let other_project = pin.is_some_and(|pin| {
-            key.project
-                .as_ref()
-                .is_some_and(|project| *project != pin.project)
-        });
-        let why = if other_project {
-            "belongs to another project".to_owned()
-        } else if let Some(diagnosis) = key.diagnosis(upstream.spec, now) {
-            let why = format!("{} [{}]", diagnosis.title(), diagnosis.cause.slug());
-            cause = cause
-                .filter(|cause| *cause == diagnosis.cause)
-                .or(Some(diagnosis.cause));
-            advice.get_or_insert(diagnosis);
-            why
-        } else if let Some(bench) = model.and_then(|model| key.model_bench(model, now)) {
-            cause = cause.or(Some(bench));
-            format!("may not use this model [{}]", bench.slug())
-        } else if let Standing::Resting(until) = key.standing(now) {
-            cause = cause.or(Some(Cause::RateLimit));
-            format!(
-                "rests for {} s after a rate limit",
-                now.until(until).as_secs() + 1
-            )
-        } else {
-            "was refused for this request".to_owned()
-        };
-        let _ = write!(lines, " {} ({}): {why};", key.masked(), key.place());
-    }
+    let whys: Vec<(&Arc<Key>, Why)> =
+        upstream.keys.iter().map(|key| (key, why(upstream, key, pin, model, now))).collect();
+    let first = whys.iter().find_map(|(_, why)| why.diagnosis.as_ref());
+    let cause = first.map(|diagnosis| diagnosis.cause).or(last).or_else(|| whys.iter().find_map(|(_, why)| why.cause));
     let cause = cause.unwrap_or(Cause::MissingKey);
-    let mut message = format!(
-        "keywright: no usable key for {}:{}",
-        upstream.spec.name,
-        lines.trim_end_matches(';')
-    );
+    let mut message = format!("keywright: no usable key for {}", upstream.spec.name);
+    for (at, (key, why)) in whys.iter().enumerate() {
+        let mark = if at == 0 { ':' } else { ';' };
+        let _ = write!(message, "{mark} {} ({}): {}", key.masked(), key.place(), why.says);
+    }
     if let Some(pin) = pin {
         let _ = write!(
             message,
@@ -69,19 +38,43 @@ pub(crate) fn refusal(
         message.push_str(". All keys were refused in the same moment: look at the provider, the clock or the way out before the keys");
     }
     message.push('.');
-    let diagnosis = advice
-        .unwrap_or_else(|| Diagnosis::new(&upstream.id, cause, keywright_core::Confidence::Likely));
-    let mut refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, cause, message)
-        .retry_after(next_look(upstream, now));
-    if let Some(fix) = diagnosis.fixes.first() {
-        let command = fix
-            .command
-            .as_ref()
-            .map(|command| format!(" `{command}`"))
-            .unwrap_or_default();
-        refusal = refusal.help(format!("Fix: {}{command}", fix.says));
+    let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, cause, message).retry_after(next_look(upstream, now));
+    match first.and_then(|diagnosis| diagnosis.fixes.first()) {
+        Some(Fix { says, command: Some(command) }) => refusal.help(format!("Fix: {says} `{command}`")),
+        Some(Fix { says, command: None }) => refusal.help(format!("Fix: {says}")),
+        None => refusal,
     }
-    refusal
+}
+
+/// Why one key does not serve this request.
+struct Why {
+    says: String,
+    cause: Option<Cause>,
+    diagnosis: Option<Diagnosis>,
+}
+
+fn why(upstream: &Upstream, key: &Key, pin: Option<&Pin>, model: Option<&str>, now: Moment) -> Why {
+    let only = |says: String, cause: Option<Cause>| Why { says, cause, diagnosis: None };
+    let project = key.project.as_deref();
+    if pin.is_some_and(|pin| project.is_some_and(|project| project != pin.project)) {
+        return only("belongs to another project".to_owned(), None);
+    }
+    if let Some(diagnosis) = key.diagnosis(upstream.spec, now) {
+        let says = format!("{} [{}]", diagnosis.title(), diagnosis.cause.slug());
+        return Why { says, cause: Some(diagnosis.cause), diagnosis: Some(diagnosis) };
+    }
+    if let Some(bench) = model.and_then(|model| key.model_bench(model, now)) {
+        return only(format!("may not use this model [{}]", bench.slug()), Some(bench));
+    }
+    match key.standing(now) {
+        Standing::Resting(until) => {
+            let seconds = now.until(until).as_secs() + 1;
+            only(format!("rests for {seconds} s after a rate limit"), Some(Cause::RateLimit))
+        }
+        Standing::Ready | Standing::Deciding | Standing::Out(_) => {
+            only("was refused for this request".to_owned(), None)
+        }
+    }
 }
 
 /// Whether all keys went out in one moment.
@@ -99,11 +92,6 @@ pub(crate) fn suspect_provider(upstream: &Upstream) -> bool {
 
 /// When the first key is looked at again.
 fn next_look(upstream: &Upstream, now: Moment) -> Duration {
-    let due = upstream
-        .keys
-        .iter()
-        .filter_map(|key| key.health().due_at())
-        .min();
-    due.map_or(Duration::from_secs(1), |due| now.until(due))
-        .max(Duration::from_secs(1))
+    let due = upstream.keys.iter().filter_map(|key| key.health().due_at()).min();
+    due.map_or(Duration::from_secs(1), |due| now.until(due)).max(Duration::from_secs(1))
 }

@@ -30,15 +30,7 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// A refusal whose code is its cause.
     pub(crate) fn new(status: StatusCode, cause: Cause, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            cause,
-            code: cause.slug(),
-            message: message.into(),
-            help: None,
-            retry_after: None,
-            close: false,
-        }
+        Self { status, cause, code: cause.slug(), message: message.into(), help: None, retry_after: None, close: false }
     }
 
     /// Names it more finely.
@@ -71,29 +63,18 @@ impl Refusal {
             Some(help) => format!("{} {help}", self.message),
             None => self.message.clone(),
         };
-        let kind = if self.status.is_client_error() {
-            "invalid_request_error"
-        } else {
-            "keywright_error"
-        };
-        let body =
-            json!({"error": {"message": message, "type": kind, "param": null, "code": self.code}});
+        let kind = if self.status.is_client_error() { "invalid_request_error" } else { "keywright_error" };
+        let body = json!({"error": {"message": message, "type": kind, "param": null, "code": self.code}});
         let mut response = json_response(self.status, &body);
         let headers = response.headers_mut();
         headers.insert(X_ORIGIN, HeaderValue::from_static("gateway"));
         headers.insert(X_CAUSE, HeaderValue::from_static(self.cause.slug()));
         headers.insert(X_SHOULD_RETRY, HeaderValue::from_static("false"));
         if let Some(wait) = self.retry_after {
-            headers.insert(
-                RETRY_AFTER,
-                HeaderValue::from(wait.as_millis().div_ceil(1_000).clamp(1, 86_400) as u64),
-            );
+            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_millis().div_ceil(1_000).clamp(1, 86_400) as u64));
         }
         if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(
-                http::header::WWW_AUTHENTICATE,
-                HeaderValue::from_static("Bearer realm=\"keywright\""),
-            );
+            headers.insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"keywright\""));
         }
         if self.close {
             headers.insert(http::header::CONNECTION, HeaderValue::from_static("close"));
@@ -108,23 +89,15 @@ pub(crate) fn json_response(status: StatusCode, body: &serde_json::Value) -> Res
     text.push('\n');
     let mut response = Response::new(Down::whole(Bytes::from(text)));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
 /// A plain text answer.
-pub(crate) fn text_response(
-    status: StatusCode,
-    kind: &'static str,
-    text: String,
-) -> Response<Down> {
+pub(crate) fn text_response(status: StatusCode, kind: &'static str, text: String) -> Response<Down> {
     let mut response = Response::new(Down::whole(Bytes::from(text)));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }
 

@@ -6,12 +6,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
+use keywright_core::Cause;
 use keywright_core::ring::{self, Next};
-use keywright_core::{Cause, Classified};
 use tokio::time::Instant;
 
 use crate::answer::{Refusal, X_ATTEMPTS, X_CAUSE, X_KEY, X_ORIGIN, X_PATH, X_PROVIDER};
@@ -41,10 +40,14 @@ pub(crate) struct Journey<'a> {
 
 /// An answer that was not relayed, kept in case nothing better comes.
 struct Refused {
-    head: http::response::Parts,
-    body: Bytes,
-    classified: Classified,
+    bad: judge::Bad,
     used: Option<InUse>,
+}
+
+impl Refused {
+    fn retry_after(&self) -> Option<Duration> {
+        headers::retry_after(&self.bad.head.headers)
+    }
 }
 
 /// How one target ended.
@@ -65,15 +68,7 @@ impl<'a> Journey<'a> {
         body: &'a RequestBody,
         began: Instant,
     ) -> Self {
-        Self {
-            shared,
-            worker,
-            parts,
-            body,
-            began,
-            attempts: 0,
-            waited: false,
-        }
+        Self { shared, worker, parts, body, began, attempts: 0, waited: false }
     }
 
     /// Tries the planned targets in order until one answers.
@@ -84,18 +79,12 @@ impl<'a> Journey<'a> {
             match self.target(target, plan.pin.as_ref()).await {
                 End::Answer(response) => return self.finish(response, target, plan),
                 End::Unreachable(refusal) => {
-                    tracing::warn!(
-                        provider = target.upstream.id,
-                        error = refusal.message,
-                        "no connection"
-                    );
+                    tracing::warn!(provider = target.upstream.id, error = refusal.message, "no connection");
                     last = Some(refusal.response());
                 }
                 End::Exhausted(refused) => {
-                    let goes_on = more
-                        && refused
-                            .as_ref()
-                            .is_none_or(|refused| next_target(refused.classified.cause));
+                    let goes_on =
+                        more && refused.as_ref().is_none_or(|refused| next_target(refused.bad.classified.cause));
                     last = Some(self.exhausted(target, plan.pin.as_ref(), refused));
                     if !goes_on {
                         break;
@@ -105,12 +94,7 @@ impl<'a> Journey<'a> {
         }
         let target = plan.targets.last();
         let response = last.unwrap_or_else(|| {
-            Refusal::new(
-                StatusCode::NOT_FOUND,
-                Cause::WrongBaseUrl,
-                "nothing is planned for this request",
-            )
-            .response()
+            Refusal::new(StatusCode::NOT_FOUND, Cause::WrongBaseUrl, "nothing is planned for this request").response()
         });
         match target {
             Some(target) => self.finish(response, target, plan),
@@ -121,15 +105,12 @@ impl<'a> Journey<'a> {
     /// Tries the keys of one target.
     async fn target(&mut self, target: &Target, pin: Option<&Pin>) -> End {
         let upstream = &target.upstream;
-        let mut want = Want {
-            model: target.model.as_deref(),
-            project: pin.map(|pin| pin.project.as_str()),
-            ..Want::default()
-        };
-        let mut last = None;
         if upstream.passes_through() {
             return self.pass_through(target).await;
         }
+        let mut want =
+            Want { model: target.model.as_deref(), project: pin.map(|pin| pin.project.as_str()), ..Want::default() };
+        let mut last = None;
         loop {
             let changes = upstream.changes.subscribe();
             let used = match choose(upstream, &want, clock::now()) {
@@ -137,59 +118,59 @@ impl<'a> Journey<'a> {
                 Choice::Deciding if self.wait_for_decision(changes).await => continue,
                 Choice::Deciding | Choice::None => return End::Exhausted(last),
             };
-            let Some(request) = self.request(target, Some(&used)) else {
+            let Some(judged) = self.send(target, Some(&used)).await else {
                 return End::Exhausted(last);
             };
-            self.attempts += 1;
-            used.key.counts.calls.fetch_add(1, Ordering::Relaxed);
-            let sent = pool::send(upstream, self.worker, request, self.first_byte()).await;
-            let (response, lease) = match sent {
-                Ok(answer) => answer,
-                Err(error) => return self.not_answered(target, &error),
-            };
-            match judge::judge(upstream, target.path.path(), response, lease, self.idle()).await {
-                Judged::Good(answer) => {
-                    settle::served(self.shared, upstream, &used, clock::now());
-                    if self.attempts > 1 {
-                        upstream.traffic.failovers.fetch_add(1, Ordering::Relaxed);
-                    }
-                    return End::Answer(self.relay(target, &used, answer));
-                }
-                Judged::Bad {
-                    head,
-                    body,
-                    classified,
-                    lease,
-                } => {
-                    lease.give_back();
-                    let retry_after = headers::retry_after(&head.headers);
-                    settle::refused(
-                        self.shared,
-                        upstream,
-                        &used,
-                        head.status.as_u16(),
-                        &classified,
-                        target.model.as_deref(),
-                        retry_after,
-                    );
-                    let next = ring::next(classified.cause, retry_after, self.waited);
-                    let refused = Box::new(Refused {
-                        head,
-                        body,
-                        classified,
-                        used: Some(used),
-                    });
-                    match next {
-                        Next::Relay => return End::Answer(self.provider_error(*refused, target)),
-                        next => {
-                            self.move_on(next, &mut want, &refused).await;
-                            last = Some(refused);
-                        }
-                    }
-                }
+            let refused = match judged {
+                Judged::Good(answer) => return End::Answer(self.served(target, &used, answer)),
                 Judged::Broken(error) => return self.not_answered(target, &error),
+                Judged::Bad(bad) => self.refused(target, used, bad),
+            };
+            match ring::next(refused.bad.classified.cause, refused.retry_after(), self.waited) {
+                Next::Relay => return End::Answer(self.provider_error(*refused, target)),
+                next => {
+                    self.move_on(next, &mut want, &refused).await;
+                    last = Some(refused);
+                }
             }
         }
+    }
+
+    /// Sends one attempt and judges its answer; `None` when the body was given away and not kept.
+    async fn send(&mut self, target: &Target, used: Option<&InUse>) -> Option<Judged> {
+        let request = self.request(target, used)?;
+        self.attempts += 1;
+        if let Some(used) = used {
+            used.key.counts.calls.fetch_add(1, Ordering::Relaxed);
+        }
+        let upstream = &target.upstream;
+        Some(match pool::send(upstream, self.worker, request, self.first_byte()).await {
+            Ok((response, lease)) => judge::judge(upstream, target.path.path(), response, lease, self.idle()).await,
+            Err(error) => Judged::Broken(error),
+        })
+    }
+
+    /// A good answer: settled, and on its way down.
+    fn served(&self, target: &Target, used: &InUse, answer: judge::Good) -> Response<Down> {
+        let upstream = &target.upstream;
+        settle::served(self.shared, upstream, used, clock::now());
+        if self.attempts > 1 {
+            upstream.traffic.failovers.fetch_add(1, Ordering::Relaxed);
+        }
+        self.relay(target, used, answer)
+    }
+
+    /// A refusal: settled, and kept in case nothing better comes.
+    fn refused(&self, target: &Target, used: InUse, mut bad: judge::Bad) -> Box<Refused> {
+        bad.give_back();
+        let refusal = settle::Refusal {
+            status: bad.head.status.as_u16(),
+            classified: &bad.classified,
+            model: target.model.as_deref(),
+            retry_after: headers::retry_after(&bad.head.headers),
+        };
+        settle::refused(self.shared, &target.upstream, &used, &refusal);
+        Box::new(Refused { bad, used: Some(used) })
     }
 
     /// Prepares the next attempt.
@@ -201,12 +182,11 @@ impl<'a> Journey<'a> {
                 tokio::time::sleep(pause).await;
             }
             Next::OtherAccount => {
-                want.barred_accounts
-                    .extend(used.and_then(|used| used.key.account.clone()));
+                want.barred_accounts.extend(used.and_then(|used| used.key.account.clone()));
                 want.tried.extend(used.map(|used| used.value.fingerprint));
             }
             Next::OtherKey | Next::Relay => {
-                want.tried.extend(used.map(|used| used.value.fingerprint))
+                want.tried.extend(used.map(|used| used.value.fingerprint));
             }
         }
     }
@@ -215,54 +195,22 @@ impl<'a> Journey<'a> {
     async fn wait_for_decision(&self, mut changes: tokio::sync::watch::Receiver<u64>) -> bool {
         let limit = self.shared.live.load().settings.confirm_timeout;
         let left = limit.saturating_sub(self.began.elapsed());
-        matches!(
-            tokio::time::timeout(left, changes.changed()).await,
-            Ok(Ok(()))
-        )
+        matches!(tokio::time::timeout(left, changes.changed()).await, Ok(Ok(())))
     }
 
     /// The caller's own credential goes up, and the provider's answer comes down with its cause named.
     async fn pass_through(&mut self, target: &Target) -> End {
-        let Some(request) = self.request(target, None) else {
-            return End::Exhausted(None);
-        };
-        self.attempts += 1;
-        let sent = pool::send(&target.upstream, self.worker, request, self.first_byte()).await;
-        let (response, lease) = match sent {
-            Ok(answer) => answer,
-            Err(error) => return self.not_answered(target, &error),
-        };
-        match judge::judge(
-            &target.upstream,
-            target.path.path(),
-            response,
-            lease,
-            self.idle(),
-        )
-        .await
-        {
-            Judged::Good(answer) => {
+        match self.send(target, None).await {
+            None => End::Exhausted(None),
+            Some(Judged::Broken(error)) => self.not_answered(target, &error),
+            Some(Judged::Good(answer)) => {
                 let open = InFlight::new(&target.upstream.traffic);
                 End::Answer(answer.into_response(self.relay_limits(), open))
             }
-            Judged::Bad {
-                head,
-                body,
-                classified,
-                lease,
-            } => {
-                lease.give_back();
-                End::Answer(self.provider_error(
-                    Refused {
-                        head,
-                        body,
-                        classified,
-                        used: None,
-                    },
-                    target,
-                ))
+            Some(Judged::Bad(mut bad)) => {
+                bad.give_back();
+                End::Answer(self.provider_error(Refused { bad, used: None }, target))
             }
-            Judged::Broken(error) => self.not_answered(target, &error),
         }
     }
 
@@ -276,8 +224,7 @@ impl<'a> Journey<'a> {
         *request.method_mut() = self.parts.method.clone();
         *request.uri_mut() = target.path.clone().into();
         let upstream = &target.upstream;
-        let mut headers: HeaderMap<HeaderValue> =
-            headers::onward(&self.parts.headers, upstream, used.is_none());
+        let mut headers: HeaderMap<HeaderValue> = headers::onward(&self.parts.headers, upstream, used.is_none());
         headers.insert(HOST, upstream.host_header.clone());
         if let Some(used) = used {
             headers.insert(upstream.auth_name.clone(), used.value.header.clone());
@@ -300,27 +247,19 @@ impl<'a> Journey<'a> {
             && keywright_core::paths::is_stateful(&upstream.spec.paths, target.path.path())
         {
             for piece in answer.peeked() {
-                crate::pins::ids_in(piece)
-                    .into_iter()
-                    .for_each(|id| self.shared.pins.learn(id, project));
+                for id in crate::pins::ids_in(piece) {
+                    self.shared.pins.learn(id, project);
+                }
             }
         }
-        let mut response =
-            answer.into_response(self.relay_limits(), InFlight::new(&upstream.traffic));
-        response
-            .headers_mut()
-            .insert(X_KEY, used.value.id_header.clone());
+        let mut response = answer.into_response(self.relay_limits(), InFlight::new(&upstream.traffic));
+        response.headers_mut().insert(X_KEY, used.value.id_header.clone());
         response
     }
 
     /// A provider's refusal, as it goes down: scrubbed, with its cause named.
     fn provider_error(&self, refused: Refused, target: &Target) -> Response<Down> {
-        let Refused {
-            head,
-            body,
-            classified,
-            used,
-        } = refused;
+        let Refused { bad: judge::Bad { head, body, classified, .. }, used } = refused;
         let redactor = self.shared.redactor.load();
         let mut response = judge::scrubbed(head, &body, &redactor);
         let headers = response.headers_mut();
@@ -338,24 +277,14 @@ impl<'a> Journey<'a> {
     }
 
     /// No key is left at a target: the all-out answer, or the provider's own words where they say more.
-    fn exhausted(
-        &self,
-        target: &Target,
-        pin: Option<&Pin>,
-        refused: Option<Box<Refused>>,
-    ) -> Response<Down> {
+    fn exhausted(&self, target: &Target, pin: Option<&Pin>, refused: Option<Box<Refused>>) -> Response<Down> {
         match refused {
             // A short rest, or a scope that no key has: the caller can act on the provider's own answer.
             Some(refused) if speaks_to_caller(&refused) => self.provider_error(*refused, target),
             refused => {
-                target
-                    .upstream
-                    .traffic
-                    .all_out
-                    .fetch_add(1, Ordering::Relaxed);
-                let cause = refused.map(|refused| refused.classified.cause);
-                crate::all_out::refusal(&target.upstream, pin, target.model.as_deref(), cause)
-                    .response()
+                target.upstream.traffic.all_out.fetch_add(1, Ordering::Relaxed);
+                let cause = refused.map(|refused| refused.bad.classified.cause);
+                crate::all_out::refusal(&target.upstream, pin, target.model.as_deref(), cause).response()
             }
         }
     }
@@ -366,15 +295,9 @@ impl<'a> Journey<'a> {
             return End::Answer(body_refusal(failure).response());
         }
         let place = target.upstream.origin.authority();
-        let sources =
-            std::iter::successors(std::error::Error::source(error), |error| error.source());
-        let chain = sources.fold(error.to_string(), |chain, source| {
-            format!("{chain}: {source}")
-        });
-        let message = format!(
-            "no answer from {} at {place}: {chain}.",
-            target.upstream.spec.name
-        );
+        let sources = std::iter::successors(std::error::Error::source(error), |error| error.source());
+        let chain = sources.fold(error.to_string(), |chain, source| format!("{chain}: {source}"));
+        let message = format!("no answer from {} at {place}: {chain}.", target.upstream.spec.name);
         let (status, cause) = match error {
             SendError::NotSent(error) => (StatusCode::BAD_GATEWAY, error.cause()),
             SendError::MayHaveRun(_) => (StatusCode::BAD_GATEWAY, Cause::Network),
@@ -407,10 +330,7 @@ impl<'a> Journey<'a> {
         {
             headers.insert(X_PATH, path);
         }
-        target
-            .upstream
-            .traffic
-            .answered(status, self.began.elapsed());
+        target.upstream.traffic.answered(status, self.began.elapsed());
         response
     }
 
@@ -424,19 +344,16 @@ impl<'a> Journey<'a> {
 
     fn relay_limits(&self) -> RelayLimits {
         let live = self.shared.live.load();
-        RelayLimits {
-            idle: live.settings.idle_timeout,
-            deadline: self.began + live.settings.total_timeout,
-        }
+        RelayLimits { idle: live.settings.idle_timeout, deadline: self.began + live.settings.total_timeout }
     }
 }
 
 /// Whether a provider's refusal is something that the caller can act on: it may slow down, or lacks a
 /// scope. A 401 is never passed to a caller whose own key is fine.
 fn speaks_to_caller(refused: &Refused) -> bool {
-    match refused.classified.cause.bench() {
+    match refused.bad.classified.cause.bench() {
         keywright_core::Bench::Cooldown | keywright_core::Bench::Nothing => true,
-        keywright_core::Bench::KeyAndModel => refused.head.status != StatusCode::UNAUTHORIZED,
+        keywright_core::Bench::KeyAndModel => refused.bad.head.status != StatusCode::UNAUTHORIZED,
         keywright_core::Bench::Key | keywright_core::Bench::Account => false,
     }
 }
@@ -444,22 +361,15 @@ fn speaks_to_caller(refused: &Refused) -> bool {
 /// What the gateway answers when the caller's body did not arrive.
 pub(crate) fn body_refusal(failure: BodyFailure) -> Refusal {
     let (status, code) = match failure {
-        BodyFailure::TooLarge(_) | BodyFailure::NotKept => {
-            (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large")
-        }
+        BodyFailure::TooLarge(_) | BodyFailure::NotKept => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
         BodyFailure::Idle(_) => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
         BodyFailure::Broken => (StatusCode::BAD_REQUEST, "body_broken"),
     };
     let help = match failure {
         BodyFailure::TooLarge(_) => "Send less, or raise `gateway.body_limit_bytes`.",
-        BodyFailure::NotKept => {
-            "Use the provider's own path instead of /v1, or raise `gateway.replay_limit_bytes`."
-        }
+        BodyFailure::NotKept => "Use the provider's own path instead of /v1, or raise `gateway.replay_limit_bytes`.",
         BodyFailure::Idle(_) => "Send it faster, or raise `gateway.idle_timeout_ms`.",
         BodyFailure::Broken => "Send the whole body.",
     };
-    Refusal::new(status, Cause::BadRequest, format!("{failure}."))
-        .code(code)
-        .help(help)
-        .close()
+    Refusal::new(status, Cause::BadRequest, format!("{failure}.")).code(code).help(help).close()
 }

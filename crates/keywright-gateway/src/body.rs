@@ -85,17 +85,12 @@ pub(crate) enum BodyFailure {
 
 impl Budget {
     pub(crate) fn new(most: usize) -> Self {
-        Self {
-            kept: AtomicUsize::new(0),
-            most,
-        }
+        Self { kept: AtomicUsize::new(0), most }
     }
 
     fn take(&self, bytes: usize) -> bool {
         let fits = |kept: usize| kept.checked_add(bytes).filter(|sum| *sum <= self.most);
-        self.kept
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits)
-            .is_ok()
+        self.kept.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok()
     }
 
     fn give_back(&self, bytes: usize) {
@@ -110,10 +105,7 @@ impl Budget {
 
 impl RequestBody {
     /// Takes the caller's body, waiting for its first piece only. Most bodies are whole by then.
-    pub(crate) async fn begin(
-        mut source: Incoming,
-        limits: BodyLimits,
-    ) -> Result<Self, BodyFailure> {
+    pub(crate) async fn begin(mut source: Incoming, limits: BodyLimits) -> Result<Self, BodyFailure> {
         if source.is_end_stream() {
             return Ok(Self::Empty);
         }
@@ -159,13 +151,7 @@ impl RequestBody {
                 let mut tape = recording.tape();
                 let playable = tape.replayable || !tape.played;
                 tape.played = true;
-                playable.then(|| {
-                    Outgoing::Streamed(Playback {
-                        recording: Arc::clone(recording),
-                        next: 0,
-                        idle: None,
-                    })
-                })
+                playable.then(|| Outgoing::Streamed(Playback { recording: Arc::clone(recording), next: 0, idle: None }))
             }
         }
     }
@@ -189,13 +175,10 @@ impl RequestBody {
                     [one] => one.clone(),
                     pieces => pieces
                         .iter()
-                        .fold(
-                            BytesMut::with_capacity(tape.kept_bytes),
-                            |mut all, piece| {
-                                all.extend_from_slice(piece);
-                                all
-                            },
-                        )
+                        .fold(BytesMut::with_capacity(tape.kept_bytes), |mut all, piece| {
+                            all.extend_from_slice(piece);
+                            all
+                        })
                         .freeze(),
                 }
             }
@@ -216,11 +199,7 @@ impl RequestBody {
             Ok(Some(piece)) => {
                 tape.source = Some(source);
                 recording.keep(&mut tape, &piece)?;
-                if tape.replayable {
-                    Ok(true)
-                } else {
-                    Err(BodyFailure::NotKept)
-                }
+                if tape.replayable { Ok(true) } else { Err(BodyFailure::NotKept) }
             }
             Ok(None) => Ok(false),
             Err(failure) => {
@@ -265,8 +244,7 @@ impl Recording {
         if !tape.replayable {
             return Ok(());
         }
-        let fits = tape.kept_bytes + piece.len() <= self.limits.replay_bytes
-            && self.limits.budget.take(piece.len());
+        let fits = tape.kept_bytes + piece.len() <= self.limits.replay_bytes && self.limits.budget.take(piece.len());
         if fits {
             tape.kept_bytes += piece.len();
             tape.pieces.push(piece.clone());
@@ -334,15 +312,9 @@ impl Playback {
         }
     }
 
-    fn poll_idle(
-        &mut self,
-        cx: &mut Context<'_>,
-        tape: &mut Tape,
-    ) -> Poll<Option<Result<Bytes, BodyFailure>>> {
+    fn poll_idle(&mut self, cx: &mut Context<'_>, tape: &mut Tape) -> Poll<Option<Result<Bytes, BodyFailure>>> {
         let limit = self.recording.limits.idle;
-        let idle = self
-            .idle
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + limit)));
+        let idle = self.idle.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + limit)));
         ready!(idle.as_mut().poll(cx));
         Poll::Ready(Some(Err(fail(tape, BodyFailure::Idle(limit)))))
     }
@@ -358,16 +330,11 @@ impl Body for Outgoing {
     type Data = Bytes;
     type Error = BodyFailure;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyFailure>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFailure>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Streamed(playback) => playback
-                .poll_piece(cx)
-                .map(|piece| piece.map(|piece| piece.map(Frame::data))),
+            Self::Streamed(playback) => playback.poll_piece(cx).map(|piece| piece.map(|piece| piece.map(Frame::data))),
         }
     }
 
@@ -382,9 +349,7 @@ impl Body for Outgoing {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Whole(bytes) => {
-                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
-            }
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Self::Streamed(_) => SizeHint::default(),
         }
     }

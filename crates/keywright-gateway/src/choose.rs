@@ -33,14 +33,14 @@ pub(crate) enum Choice {
 }
 
 /// Chooses: the first key in order that may serve, or by weight where weights are set.
-pub(crate) fn choose(upstream: &Upstream, want: &Want<'_>, now: Moment) -> Choice {
+pub(crate) fn choose(upstream: &Arc<Upstream>, want: &Want<'_>, now: Moment) -> Choice {
     let mut deciding = false;
     let start = weighted_start(upstream);
     let count = upstream.keys.len();
     for offset in 0..count {
         let key = &upstream.keys[(start + offset) % count];
         match key.standing(now) {
-            Standing::Ready => match take(key, want, now) {
+            Standing::Ready => match take(upstream, key, want, now) {
                 Taken::Yes(used) => return Choice::Use(used),
                 Taken::OnTrial => deciding = true,
                 Taken::No => {}
@@ -49,11 +49,7 @@ pub(crate) fn choose(upstream: &Upstream, want: &Want<'_>, now: Moment) -> Choic
             Standing::Resting(_) | Standing::Out(_) => {}
         }
     }
-    if deciding {
-        Choice::Deciding
-    } else {
-        Choice::None
-    }
+    if deciding { Choice::Deciding } else { Choice::None }
 }
 
 enum Taken {
@@ -63,23 +59,17 @@ enum Taken {
     No,
 }
 
-fn take(key: &Arc<Key>, want: &Want<'_>, now: Moment) -> Taken {
+fn take(upstream: &Arc<Upstream>, key: &Arc<Key>, want: &Want<'_>, now: Moment) -> Taken {
     if !fits(key, want, now) {
         return Taken::No;
     }
-    let Some(value) = key
-        .value()
-        .filter(|value| !want.tried.contains(&value.fingerprint))
-    else {
+    let Some(value) = key.value().filter(|value| !want.tried.contains(&value.fingerprint)) else {
         return Taken::No;
     };
     match key.admit_trial() {
-        Some(trial) => Taken::Yes(InUse {
-            key: Arc::clone(key),
-            value,
-            trial,
-            taken_at: now,
-        }),
+        Some(trial) => {
+            Taken::Yes(InUse { key: Arc::clone(key), value, trial: trial.then(|| Arc::clone(upstream)), taken_at: now })
+        }
         None => Taken::OnTrial,
     }
 }
@@ -89,13 +79,8 @@ fn fits(key: &Key, want: &Want<'_>, now: Moment) -> bool {
         (Some(wanted), Some(project)) => wanted == project,
         _ => true,
     };
-    let of_account = key
-        .account
-        .as_ref()
-        .is_none_or(|account| !want.barred_accounts.contains(account));
-    let of_model = want
-        .model
-        .is_none_or(|model| key.model_bench(model, now).is_none());
+    let of_account = key.account.as_ref().is_none_or(|account| !want.barred_accounts.contains(account));
+    let of_model = want.model.is_none_or(|model| key.model_bench(model, now).is_none());
     of_project && of_account && of_model
 }
 

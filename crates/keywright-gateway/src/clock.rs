@@ -15,9 +15,7 @@ pub(crate) fn now() -> Moment {
 
 /// Seconds since 1970.
 pub(crate) fn unix_seconds() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// Fingerprints under a random key of this process: they cannot be looked up anywhere else.

@@ -151,12 +151,7 @@ pub struct KeySettings {
 impl KeySettings {
     /// A key by reference alone.
     pub fn new(reference: impl Into<String>) -> Self {
-        Self {
-            reference: reference.into(),
-            account: None,
-            project: None,
-            weight: 0,
-        }
+        Self { reference: reference.into(), account: None, project: None, weight: 0 }
     }
 }
 
@@ -189,8 +184,7 @@ pub struct VirtualKeySettings {
 impl Config {
     /// Reads a configuration file's text. Every problem that can be found at once is returned.
     pub fn parse(text: &str) -> Result<Self, Vec<ConfigProblem>> {
-        let raw: raw::RawConfig =
-            toml::from_str(text).map_err(|error| vec![ConfigProblem::of_toml(text, &error)])?;
+        let raw: raw::RawConfig = toml::from_str(text).map_err(|error| vec![ConfigProblem::of_toml(text, &error)])?;
         raw.checked(text)
     }
 
@@ -206,10 +200,7 @@ impl Config {
 
     /// The routes by model name.
     pub(crate) fn route_table(&self) -> BTreeMap<String, Vec<(String, String)>> {
-        self.routes
-            .iter()
-            .map(|route| (route.model.clone(), route.to.clone()))
-            .collect()
+        self.routes.iter().map(|route| (route.model.clone(), route.to.clone())).collect()
     }
 }
 

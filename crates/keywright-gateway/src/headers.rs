@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL, TE, TRAILER, TRANSFER_ENCODING,
-    UPGRADE,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
+    RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderValue};
 
@@ -20,11 +19,7 @@ pub(crate) fn onward(from: &HeaderMap, upstream: &Upstream, own_credential: bool
     for (name, value) in from {
         let credential = *name == AUTHORIZATION || KEY_HEADERS.iter().any(|header| name == header);
         let tenant = upstream.tenant_headers.contains(name);
-        if is_hop_by_hop(name)
-            || *name == HOST
-            || named.contains(name)
-            || ((credential || tenant) && !own_credential)
-        {
+        if is_hop_by_hop(name) || *name == HOST || named.contains(name) || ((credential || tenant) && !own_credential) {
             continue;
         }
         if *name == SEC_WEBSOCKET_PROTOCOL && !own_credential {
@@ -55,9 +50,7 @@ pub(crate) fn downward(headers: &mut HeaderMap) {
 
 /// Whether this asks for a WebSocket.
 pub(crate) fn is_upgrade(headers: &HeaderMap) -> bool {
-    headers
-        .get(UPGRADE)
-        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+    headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
 /// How long the provider asks to wait: `retry-after-ms`, then `retry-after` in seconds.
@@ -66,19 +59,13 @@ pub(crate) fn is_upgrade(headers: &HeaderMap) -> bool {
 /// them into nonsense.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let number = |name: &HeaderName| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
-    let ms = number(&RETRY_AFTER_MS)
-        .or_else(|| number(&RETRY_AFTER).map(|seconds| seconds * 1_000.0))?;
-    (0.0..=LONGEST_MS)
-        .contains(&ms)
-        .then(|| Duration::from_secs_f64(ms / 1_000.0))
+    let ms = number(&RETRY_AFTER_MS).or_else(|| number(&RETRY_AFTER).map(|seconds| seconds * 1_000.0))?;
+    (0.0..=LONGEST_MS).contains(&ms).then(|| Duration::from_secs_f64(ms / 1_000.0))
 }
 
 /// Header names that `Connection` makes hop-by-hop.
 fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
-    let Some(value) = headers
-        .get(CONNECTION)
-        .and_then(|value| value.to_str().ok())
-    else {
+    let Some(value) = headers.get(CONNECTION).and_then(|value| value.to_str().ok()) else {
         return Vec::new();
     };
     if value.eq_ignore_ascii_case("keep-alive") || value.eq_ignore_ascii_case("close") {
@@ -109,29 +96,16 @@ fn without_key(value: &HeaderValue) -> Option<HeaderValue> {
     let Ok(text) = value.to_str() else {
         return Some(value.clone());
     };
-    let rest: Vec<&str> = text
-        .split(',')
-        .map(str::trim)
-        .filter(|protocol| !protocol.starts_with(KEY_PROTOCOL))
-        .collect();
-    (!rest.is_empty())
-        .then(|| HeaderValue::try_from(rest.join(", ")).ok())
-        .flatten()
+    let rest: Vec<&str> =
+        text.split(',').map(str::trim).filter(|protocol| !protocol.starts_with(KEY_PROTOCOL)).collect();
+    (!rest.is_empty()).then(|| HeaderValue::try_from(rest.join(", ")).ok()).flatten()
 }
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
-const HOP_BY_HOP: [HeaderName; 8] = [
-    CONNECTION,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    TE,
-    TRAILER,
-    PROXY_AUTHENTICATE,
-    KEEP_ALIVE,
-    PROXY_CONNECTION,
-];
+const HOP_BY_HOP: [HeaderName; 8] =
+    [CONNECTION, TRANSFER_ENCODING, UPGRADE, TE, TRAILER, PROXY_AUTHENTICATE, KEEP_ALIVE, PROXY_CONNECTION];
 /// A day: anything longer is no pause.
 const LONGEST_MS: f64 = 86_400_000.0;
 
@@ -148,10 +122,7 @@ mod tests {
         };
         assert_eq!(with("retry-after", "2"), Some(Duration::from_secs(2)));
         assert_eq!(with("retry-after", "0.5"), Some(Duration::from_millis(500)));
-        assert_eq!(
-            with("retry-after-ms", "174"),
-            Some(Duration::from_millis(174))
-        );
+        assert_eq!(with("retry-after-ms", "174"), Some(Duration::from_millis(174)));
         assert_eq!(with("retry-after", "NaN"), None);
         assert_eq!(with("retry-after", "-1"), None);
         assert_eq!(with("retry-after", "1e300"), None);
@@ -160,16 +131,8 @@ mod tests {
 
     #[test]
     fn a_key_in_a_sub_protocol_goes_no_further() {
-        let value = HeaderValue::from_static(
-            "realtime, openai-insecure-api-key.sk-kwt-1, openai-beta.realtime-v1",
-        );
-        assert_eq!(
-            without_key(&value).expect("the rest"),
-            "realtime, openai-beta.realtime-v1"
-        );
-        assert_eq!(
-            without_key(&HeaderValue::from_static("openai-insecure-api-key.x")),
-            None
-        );
+        let value = HeaderValue::from_static("realtime, openai-insecure-api-key.sk-kwt-1, openai-beta.realtime-v1");
+        assert_eq!(without_key(&value).expect("the rest"), "realtime, openai-beta.realtime-v1");
+        assert_eq!(without_key(&HeaderValue::from_static("openai-insecure-api-key.x")), None);
     }
 }

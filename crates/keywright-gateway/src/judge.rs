@@ -24,14 +24,30 @@ pub(crate) enum Judged {
     /// It goes down.
     Good(Good),
     /// It is a failure, read whole.
-    Bad {
-        head: http::response::Parts,
-        body: Bytes,
-        classified: Classified,
-        lease: Lease,
-    },
+    Bad(Bad),
     /// It broke off before it could be judged.
     Broken(SendError),
+}
+
+/// A failure, read whole.
+pub(crate) struct Bad {
+    pub(crate) head: http::response::Parts,
+    pub(crate) body: Bytes,
+    pub(crate) classified: Classified,
+    lease: Option<Lease>,
+}
+
+impl Bad {
+    fn judged(head: http::response::Parts, body: Bytes, classified: Classified, lease: Lease) -> Judged {
+        Judged::Bad(Self { head, body, classified, lease: Some(lease) })
+    }
+
+    /// The body is read: the connection may serve the next attempt.
+    pub(crate) fn give_back(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.give_back();
+        }
+    }
 }
 
 /// An answer that goes down, with what was peeked at.
@@ -50,12 +66,7 @@ impl Good {
 
     /// The answer as it goes down: bytes untouched, hop-by-hop headers dropped.
     pub(crate) fn into_response(self, limits: RelayLimits, open: InFlight) -> Response<Down> {
-        let Self {
-            mut head,
-            peeked,
-            source,
-            lease,
-        } = self;
+        let Self { mut head, peeked, source, lease } = self;
         headers::downward(&mut head.headers);
         Response::from_parts(head, Down::relayed(peeked, source, lease, limits, open))
     }
@@ -71,12 +82,7 @@ pub(crate) async fn judge(
 ) -> Judged {
     let (head, mut source) = response.into_parts();
     if head.status == StatusCode::SWITCHING_PROTOCOLS || head.status.is_redirection() {
-        return Judged::Good(Good {
-            head,
-            peeked: VecDeque::new(),
-            source,
-            lease,
-        });
+        return Judged::Good(Good { head, peeked: VecDeque::new(), source, lease });
     }
     if head.status.as_u16() >= 400 {
         return match collect(&mut source, idle, LONGEST_ERROR).await {
@@ -86,76 +92,32 @@ pub(crate) async fn judge(
     }
     let kind = Kind::of(&head.headers);
     if kind == Kind::Other {
-        return Judged::Good(Good {
-            head,
-            peeked: VecDeque::new(),
-            source,
-            lease,
-        });
+        return Judged::Good(Good { head, peeked: VecDeque::new(), source, lease });
     }
     let mut peeked = VecDeque::new();
     match peek(&mut source, &mut peeked, kind, idle).await {
         Err(error) => Judged::Broken(error),
-        Ok(None) => Judged::Good(Good {
-            head,
-            peeked,
-            source,
-            lease,
-        }),
+        Ok(None) => Judged::Good(Good { head, peeked, source, lease }),
         Ok(Some(event)) => match movable(upstream, path, head.status, &event) {
-            None => Judged::Good(Good {
-                head,
-                peeked,
-                source,
-                lease,
-            }),
-            Some(classified) => Judged::Bad {
-                head,
-                body: joined(&peeked),
-                classified,
-                lease,
-            },
+            None => Judged::Good(Good { head, peeked, source, lease }),
+            Some(classified) => Bad::judged(head, joined(&peeked), classified, lease),
         },
     }
 }
 
-fn bad(
-    upstream: &Upstream,
-    path: &str,
-    head: http::response::Parts,
-    body: Bytes,
-    lease: Lease,
-) -> Judged {
+fn bad(upstream: &Upstream, path: &str, head: http::response::Parts, body: Bytes, lease: Lease) -> Judged {
     let plain = decoded(&head.headers, &body);
-    let answer = Answer {
-        status: head.status.as_u16(),
-        path,
-        body: plain.as_deref().unwrap_or(&body),
-    };
+    let answer = Answer { status: head.status.as_u16(), path, body: plain.as_deref().unwrap_or(&body) };
     match classify(upstream.spec, &answer) {
-        Some(classified) => Judged::Bad {
-            head,
-            body,
-            classified,
-            lease,
-        },
+        Some(classified) => Bad::judged(head, body, classified, lease),
         // Not reached: every status from 400 on is a failure. Said as what it is, not with a panic.
         None => Judged::Broken(SendError::TimedOut(Duration::ZERO)),
     }
 }
 
 /// An error that came with a good status, if moving on from it can help. Anything else goes down as it is.
-fn movable(
-    upstream: &Upstream,
-    path: &str,
-    status: StatusCode,
-    event: &[u8],
-) -> Option<Classified> {
-    let answer = Answer {
-        status: status.as_u16(),
-        path,
-        body: event,
-    };
+fn movable(upstream: &Upstream, path: &str, status: StatusCode, event: &[u8]) -> Option<Classified> {
+    let answer = Answer { status: status.as_u16(), path, body: event };
     let classified = classify(upstream.spec, &answer)?;
     (classified.cause.failover() != Failover::Stop).then_some(classified)
 }
@@ -173,10 +135,7 @@ enum Kind {
 
 impl Kind {
     fn of(headers: &HeaderMap) -> Self {
-        let kind = headers
-            .get(CONTENT_TYPE)
-            .map(HeaderValue::as_bytes)
-            .unwrap_or_default();
+        let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
         match kind {
             _ if headers.contains_key(CONTENT_ENCODING) => Self::Other,
             kind if kind.starts_with(b"text/event-stream") => Self::Events,
@@ -199,13 +158,16 @@ async fn peek(
         peeked.push_back(piece);
         match kind {
             Kind::Json if !begins_as_error(&peeked[0]) => return Ok(None),
-            Kind::Events if first_event(peeked).is_some() => break,
+            Kind::Events if first_event(peeked) != FirstEvent::Awaited => break,
             _ if held > LONGEST_PEEK => return Ok(None),
             _ => {}
         }
     }
     Ok(match kind {
-        Kind::Events => first_event(peeked).flatten(),
+        Kind::Events => match first_event(peeked) {
+            FirstEvent::Suspicious(data) => Some(data),
+            FirstEvent::Awaited | FirstEvent::Fine => None,
+        },
         Kind::Json | Kind::Other => Some(joined(peeked)),
     })
 }
@@ -213,12 +175,22 @@ async fn peek(
 fn begins_as_error(piece: &[u8]) -> bool {
     let text = piece.trim_ascii_start();
     let member = text.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
-    text.is_empty()
-        || member.is_some_and(|member| member.starts_with(b"\"error\"") || member.is_empty())
+    text.is_empty() || member.is_some_and(|member| member.starts_with(b"\"error\"") || member.is_empty())
 }
 
-/// The data of the first event that carries data, once it is complete: `Some(None)` when it is no error.
-fn first_event(peeked: &VecDeque<Bytes>) -> Option<Option<Bytes>> {
+/// How far the beginning of a stream is read.
+#[derive(Debug, PartialEq, Eq)]
+enum FirstEvent {
+    /// It is not complete.
+    Awaited,
+    /// It is no error.
+    Fine,
+    /// Its data may be an error.
+    Suspicious(Bytes),
+}
+
+/// Reads the first event that carries data.
+fn first_event(peeked: &VecDeque<Bytes>) -> FirstEvent {
     let whole = joined(peeked);
     let mut data: Vec<u8> = Vec::new();
     let mut named_error = false;
@@ -231,10 +203,10 @@ fn first_event(peeked: &VecDeque<Bytes>) -> Option<Option<Bytes>> {
             named_error = matches!(name.trim_ascii(), b"error" | b"response.failed");
         } else if line.is_empty() && complete && !data.is_empty() {
             let suspicious = named_error || memchr::memmem::find(&data, b"\"error\"").is_some();
-            return Some(suspicious.then(|| Bytes::from(data)));
+            return if suspicious { FirstEvent::Suspicious(Bytes::from(data)) } else { FirstEvent::Fine };
         }
     }
-    None
+    FirstEvent::Awaited
 }
 
 fn joined(pieces: &VecDeque<Bytes>) -> Bytes {
@@ -244,7 +216,9 @@ fn joined(pieces: &VecDeque<Bytes>) -> Bytes {
         return one.clone();
     }
     let mut all = BytesMut::new();
-    pieces.iter().for_each(|piece| all.extend_from_slice(piece));
+    for piece in pieces {
+        all.extend_from_slice(piece);
+    }
     all.freeze()
 }
 
@@ -279,26 +253,14 @@ async fn collect(source: &mut Incoming, idle: Duration, most: usize) -> Result<B
 
 /// A copy of a compressed body, decoded for judgement; `None` when it is plain or cannot be decoded.
 fn decoded(headers: &HeaderMap, body: &[u8]) -> Option<Vec<u8>> {
-    let encoding = headers
-        .get(CONTENT_ENCODING)?
-        .as_bytes()
-        .to_ascii_lowercase();
+    let encoding = headers.get(CONTENT_ENCODING)?.as_bytes().to_ascii_lowercase();
     let mut plain = Vec::new();
     let limit = LONGEST_ERROR as u64;
     let read = match encoding.as_slice() {
-        b"gzip" | b"x-gzip" => flate2::read::GzDecoder::new(body)
-            .take(limit)
-            .read_to_end(&mut plain),
-        b"deflate" => flate2::read::ZlibDecoder::new(body)
-            .take(limit)
-            .read_to_end(&mut plain),
-        b"br" => brotli_decompressor::Decompressor::new(body, 4_096)
-            .take(limit)
-            .read_to_end(&mut plain),
-        b"zstd" => ruzstd::decoding::StreamingDecoder::new(body)
-            .ok()?
-            .take(limit)
-            .read_to_end(&mut plain),
+        b"gzip" | b"x-gzip" => flate2::read::GzDecoder::new(body).take(limit).read_to_end(&mut plain),
+        b"deflate" => flate2::read::ZlibDecoder::new(body).take(limit).read_to_end(&mut plain),
+        b"br" => brotli_decompressor::Decompressor::new(body, 4_096).take(limit).read_to_end(&mut plain),
+        b"zstd" => ruzstd::decoding::StreamingDecoder::new(body).ok()?.take(limit).read_to_end(&mut plain),
         _ => return None,
     };
     read.ok().map(|_| plain)
@@ -307,17 +269,12 @@ fn decoded(headers: &HeaderMap, body: &[u8]) -> Option<Vec<u8>> {
 /// A refusal as it goes down: no loaded key in its body or its headers, in any encoding.
 ///
 /// A compressed body that holds no key goes down as it came; one that does is sent decoded and scrubbed.
-pub(crate) fn scrubbed(
-    mut head: http::response::Parts,
-    body: &Bytes,
-    redactor: &Redactor,
-) -> Response<Down> {
+pub(crate) fn scrubbed(mut head: http::response::Parts, body: &Bytes, redactor: &Redactor) -> Response<Down> {
     headers::downward(&mut head.headers);
     for value in head.headers.values_mut() {
         if let std::borrow::Cow::Owned(clean) = redactor.redact(value.as_bytes()) {
             let ascii = String::from_utf8_lossy(&clean).replace('…', "...");
-            *value = HeaderValue::try_from(ascii)
-                .unwrap_or_else(|_| HeaderValue::from_static("redacted"));
+            *value = HeaderValue::try_from(ascii).unwrap_or_else(|_| HeaderValue::from_static("redacted"));
         }
     }
     let plain = decoded(&head.headers, body);
@@ -330,8 +287,7 @@ pub(crate) fn scrubbed(
         }
     };
     if head.headers.contains_key(CONTENT_LENGTH) {
-        head.headers
-            .insert(CONTENT_LENGTH, HeaderValue::from(sent.len()));
+        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(sent.len()));
     }
     Response::from_parts(head, Down::whole(sent))
 }
@@ -345,28 +301,20 @@ const LONGEST_PEEK: usize = 64 * 1024;
 mod tests {
     use super::*;
 
-    fn event(pieces: &[&'static str]) -> Option<Option<Bytes>> {
-        first_event(
-            &pieces
-                .iter()
-                .map(|piece| Bytes::from_static(piece.as_bytes()))
-                .collect(),
-        )
+    fn event(pieces: &[&'static str]) -> FirstEvent {
+        first_event(&pieces.iter().map(|piece| Bytes::from_static(piece.as_bytes())).collect())
     }
 
     #[test]
     fn the_first_event_is_found_over_pieces_and_comments() {
-        assert_eq!(event(&["data: {\"choices\":[]}\n"]), None);
-        assert_eq!(event(&["data: {\"choices\":[]}\n", "\n"]), Some(None));
-        assert_eq!(event(&[": ping\n\n"]), None);
-        let error = Some(Some(Bytes::from_static(b"{\"error\":{}}")));
-        assert_eq!(
-            event(&[": ping\n\ndata: {\"err", "or\":{}}\r\n\r\n"]),
-            error
-        );
+        assert_eq!(event(&["data: {\"choices\":[]}\n"]), FirstEvent::Awaited);
+        assert_eq!(event(&["data: {\"choices\":[]}\n", "\n"]), FirstEvent::Fine);
+        assert_eq!(event(&[": ping\n\n"]), FirstEvent::Awaited);
+        let error = FirstEvent::Suspicious(Bytes::from_static(b"{\"error\":{}}"));
+        assert_eq!(event(&[": ping\n\ndata: {\"err", "or\":{}}\r\n\r\n"]), error);
         assert_eq!(
             event(&["event: error\ndata: {\"code\":1}\n\n"]),
-            Some(Some(Bytes::from_static(b"{\"code\":1}")))
+            FirstEvent::Suspicious(Bytes::from_static(b"{\"code\":1}"))
         );
     }
 

@@ -44,13 +44,7 @@ fn start_looks(shared: &Arc<Shared>, looks: &mut JoinSet<()>) {
         if key.looking.swap(true, Ordering::AcqRel) {
             continue;
         }
-        tracing::debug!(
-            provider = upstream.id,
-            key = key.masked(),
-            ?look,
-            at = now.0,
-            "looking at a key"
-        );
+        tracing::debug!(provider = upstream.id, key = key.masked(), ?look, at = now.0, "looking at a key");
         let (shared, upstream, key) = (Arc::clone(shared), Arc::clone(upstream), Arc::clone(key));
         looks.spawn(async move {
             let seen = match look {
@@ -81,28 +75,15 @@ fn needed(shared: &Shared, upstream: &Upstream, key: &Key) -> Option<Needed> {
         Health::Quarantined { .. } if key.value().is_none() => Some(Needed::Source),
         Health::Quarantined { retry_at, .. } => {
             let value = key.value()?;
-            let backoff = if suspect_provider(upstream) {
-                SOON
-            } else {
-                shared.backoff
-            };
+            let backoff = if suspect_provider(upstream) { SOON } else { shared.backoff };
             let due = retry_at <= now;
-            let change = due
-                .then(|| key.tell(value.fingerprint, Event::Due, &backoff, now))
-                .flatten();
+            let change = due.then(|| key.tell(value.fingerprint, Event::Due, &backoff, now)).flatten();
             settle::announce(shared, upstream, key, change);
-            let probe = change
-                .is_some_and(|change| matches!(change.task, Some(Task::Confirm | Task::Probe)));
-            Some(if probe {
-                Needed::SourceAndProbe
-            } else {
-                Needed::Source
-            })
+            let probe = change.is_some_and(|change| matches!(change.task, Some(Task::Confirm | Task::Probe)));
+            Some(if probe { Needed::SourceAndProbe } else { Needed::Source })
         }
         Health::CoolingDown { until } if until <= now => {
-            let change = key
-                .value()
-                .and_then(|value| key.tell(value.fingerprint, Event::Due, &shared.backoff, now));
+            let change = key.value().and_then(|value| key.tell(value.fingerprint, Event::Due, &shared.backoff, now));
             settle::announce(shared, upstream, key, change);
             None
         }
@@ -113,13 +94,7 @@ fn needed(shared: &Shared, upstream: &Upstream, key: &Key) -> Option<Needed> {
 /// Reads the source again; true when the key has a new value that may serve.
 async fn reread(shared: &Shared, upstream: &Upstream, key: &Key) -> bool {
     match key::read(&key.reference, upstream.spec, &shared.resolver).await {
-        Ok(value)
-            if key
-                .value()
-                .is_some_and(|old| old.fingerprint == value.fingerprint) =>
-        {
-            false
-        }
+        Ok(value) if key.value().is_some_and(|old| old.fingerprint == value.fingerprint) => false,
         Ok(value) => rotate(shared, upstream, key, value).await,
         Err(why) => {
             if key.value().is_none() {
@@ -140,17 +115,8 @@ async fn confirm(shared: &Shared, upstream: &Upstream, key: &Key) -> bool {
     };
     let probed = ask(shared, upstream, key, &value).await;
     key.note_look(described(upstream, &probed));
-    let backoff = if suspect_provider(upstream) {
-        SOON
-    } else {
-        shared.backoff
-    };
-    let change = key.tell(
-        value.fingerprint,
-        Event::Probed(probed.look),
-        &backoff,
-        clock::now(),
-    );
+    let backoff = if suspect_provider(upstream) { SOON } else { shared.backoff };
+    let change = key.tell(value.fingerprint, Event::Probed(probed.look), &backoff, clock::now());
     settle::announce(shared, upstream, key, change);
     true
 }
@@ -170,10 +136,7 @@ async fn rotate(shared: &Shared, upstream: &Upstream, key: &Key, value: KeyValue
         let fingerprint = value.fingerprint;
         key.replace(value);
         let now = clock::now();
-        for event in [
-            Event::Refused(Cause::InvalidKey),
-            Event::Probed(Look::Refused(cause)),
-        ] {
+        for event in [Event::Refused(Cause::InvalidKey), Event::Probed(Look::Refused(cause))] {
             let change = key.tell(fingerprint, event, &shared.backoff, now);
             settle::announce(shared, upstream, key, change);
         }
@@ -184,32 +147,14 @@ async fn rotate(shared: &Shared, upstream: &Upstream, key: &Key, value: KeyValue
     key.replace(value);
     shared.refresh_redactor();
     upstream.changed();
-    tracing::info!(
-        provider = upstream.id,
-        old,
-        new,
-        place = key.place(),
-        "the key was rotated"
-    );
+    tracing::info!(provider = upstream.id, old, new, place = key.place(), "the key was rotated");
     true
 }
 
 async fn ask(shared: &Shared, upstream: &Upstream, key: &Key, value: &KeyValue) -> Probed {
     key.counts.probes.fetch_add(1, Ordering::Relaxed);
-    let limit = shared
-        .live
-        .load()
-        .settings
-        .confirm_timeout
-        .min(LONGEST_PROBE);
-    probe(
-        &upstream.connector,
-        upstream.spec,
-        &upstream.origin,
-        &value.secret,
-        limit,
-    )
-    .await
+    let limit = shared.live.load().settings.confirm_timeout.min(LONGEST_PROBE);
+    probe(&upstream.connector, upstream.spec, &upstream.origin, &value.secret, limit).await
 }
 
 /// What a probe showed, in words.
@@ -217,19 +162,18 @@ fn described(upstream: &Upstream, probed: &Probed) -> String {
     let name = &upstream.spec.name;
     match (probed.look, &probed.answer, &probed.error) {
         (Look::Works, ..) => format!("a free question to {name} was answered: the key is known"),
-        (Look::Refused(cause), Some((status, _)), _) => format!(
-            "a free question to {name} was refused too: {status} [{}]",
-            cause.slug()
-        ),
+        (Look::Refused(cause), Some((status, _)), _) => {
+            format!("a free question to {name} was refused too: {status} [{}]", cause.slug())
+        }
         (Look::Refused(cause), ..) => {
             format!("a free question to {name} shows: [{}]", cause.slug())
         }
         (Look::Unknown, _, Some(error)) => {
             format!("a free question to {name} got no answer: {error}")
         }
-        (Look::Unknown, Some((status, _)), _) => format!(
-            "a free question to {name} was answered {status}, which says nothing about the key"
-        ),
+        (Look::Unknown, Some((status, _)), _) => {
+            format!("a free question to {name} was answered {status}, which says nothing about the key")
+        }
         (Look::Unknown, ..) => format!("{name} has no free question that proves a key"),
     }
 }
@@ -239,8 +183,5 @@ const TICK: Duration = Duration::from_millis(500);
 /// A probe that takes longer shows nothing.
 const LONGEST_PROBE: Duration = Duration::from_secs(5);
 /// When all keys went out at once, the provider may be back in a moment.
-const SOON: Backoff = Backoff {
-    first: Duration::from_secs(2),
-    longest: Duration::from_secs(15),
-    pause: Duration::from_secs(2),
-};
+const SOON: Backoff =
+    Backoff { first: Duration::from_secs(2), longest: Duration::from_secs(15), pause: Duration::from_secs(2) };

@@ -12,9 +12,7 @@ use arc_swap::ArcSwapOption;
 use http::HeaderValue;
 use keywright::sources::{Miss, Reference, Resolver};
 use keywright_core::ring::{Backoff, Event, Health, Moment, Standing, Task, step};
-use keywright_core::{
-    Cause, Classified, Confidence, Diagnosis, Fingerprint, ProviderSpec, Secret, Witness, mask,
-};
+use keywright_core::{Cause, Classified, Confidence, Diagnosis, Fingerprint, ProviderSpec, Secret, Witness, mask};
 
 use crate::clock;
 use crate::config::KeySettings;
@@ -98,14 +96,10 @@ impl Key {
         resolver: &Resolver,
         before: Option<&[Arc<Self>]>,
     ) -> Result<Arc<Self>, StartError> {
-        let reference =
-            settings
-                .reference
-                .parse::<Reference>()
-                .map_err(|source| StartError::Reference {
-                    id: spec.id.clone(),
-                    source,
-                })?;
+        let reference = settings
+            .reference
+            .parse::<Reference>()
+            .map_err(|source| StartError::Reference { id: spec.id.clone(), source })?;
         let read = read(&reference, spec, resolver).await;
         let same = |old: &&Arc<Self>| {
             old.reference == reference
@@ -123,12 +117,7 @@ impl Key {
             project: settings.project.clone(),
             weight: settings.weight,
             value: ArcSwapOption::empty(),
-            record: Mutex::new(Record {
-                health: Health::Active,
-                refusal: None,
-                look: None,
-                miss: None,
-            }),
+            record: Mutex::new(Record { health: Health::Active, refusal: None, look: None, miss: None }),
             standing: AtomicU64::new(pack(Health::Active)),
             models: Mutex::default(),
             benched_models: AtomicBool::new(false),
@@ -164,10 +153,7 @@ impl Key {
         if !on_probation {
             return Some(false);
         }
-        self.trial
-            .compare_exchange(false, true, Ordering::AcqRel, Ordering::Acquire)
-            .ok()
-            .map(|_| true)
+        self.trial.compare_exchange(false, true, Ordering::AcqRel, Ordering::Acquire).ok().map(|_| true)
     }
 
     /// Gives the place back.
@@ -177,18 +163,9 @@ impl Key {
 
     /// Tells the key what happened to a request that used `value`. A value that was replaced meanwhile
     /// changes nothing: the state belongs to the value.
-    pub(crate) fn tell(
-        &self,
-        value: Fingerprint,
-        event: Event,
-        backoff: &Backoff,
-        now: Moment,
-    ) -> Option<Change> {
+    pub(crate) fn tell(&self, value: Fingerprint, event: Event, backoff: &Backoff, now: Moment) -> Option<Change> {
         let current = self.value.load();
-        if current
-            .as_ref()
-            .is_none_or(|current| current.fingerprint != value)
-        {
+        if current.as_ref().is_none_or(|current| current.fingerprint != value) {
             return None;
         }
         let mut record = self.record();
@@ -216,12 +193,7 @@ impl Key {
     pub(crate) fn replace(&self, value: KeyValue) {
         self.value.store(Some(Arc::new(value)));
         let mut record = self.record();
-        *record = Record {
-            health: Health::Active,
-            refusal: None,
-            look: None,
-            miss: None,
-        };
+        *record = Record { health: Health::Active, refusal: None, look: None, miss: None };
         self.standing.store(pack(Health::Active), Ordering::Release);
         drop(record);
         self.models().clear();
@@ -235,12 +207,7 @@ impl Key {
         self.value.store(None);
         let mut record = self.record();
         record.miss = Some(why.says.clone());
-        record.health = Health::Quarantined {
-            cause: why.cause,
-            since: clock::now(),
-            retry_at: clock::now(),
-            round: 0,
-        };
+        record.health = Health::Quarantined { cause: why.cause, since: clock::now(), retry_at: clock::now(), round: 0 };
         self.standing.store(pack(record.health), Ordering::Release);
     }
 
@@ -251,11 +218,7 @@ impl Key {
             Health::Suspect { since, .. } | Health::Quarantined { since, .. } => since,
             Health::Active | Health::CoolingDown { .. } | Health::Probation { .. } => return,
         };
-        let counter = if taken_at > since {
-            &self.counts.useless
-        } else {
-            &self.counts.in_flight
-        };
+        let counter = if taken_at > since { &self.counts.useless } else { &self.counts.in_flight };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -276,36 +239,30 @@ impl Key {
         }
         let mut models = self.models();
         models.retain(|_, (until, _)| *until > now);
-        self.benched_models
-            .store(!models.is_empty(), Ordering::Release);
+        self.benched_models.store(!models.is_empty(), Ordering::Release);
         models.get(model).map(|(_, cause)| *cause)
     }
 
     /// The masked value, or where it should be.
     pub(crate) fn masked(&self) -> String {
-        self.value()
-            .map_or_else(|| "(no value)".to_owned(), |value| value.masked.clone())
+        self.value().map_or_else(|| "(no value)".to_owned(), |value| value.masked.clone())
     }
 
     /// Where the value is, in words.
     pub(crate) fn place(&self) -> String {
-        self.value()
-            .map_or_else(|| self.reference.to_string(), |value| value.place.clone())
+        self.value().map_or_else(|| self.reference.to_string(), |value| value.place.clone())
     }
 
     /// Why the key is out, with everything that was seen; `None` while it may serve.
     pub(crate) fn diagnosis(&self, spec: &ProviderSpec, now: Moment) -> Option<Diagnosis> {
         let record = self.record();
         let (cause, since) = match record.health {
-            Health::Suspect { cause, since } | Health::Quarantined { cause, since, .. } => {
-                (cause, since)
-            }
+            Health::Suspect { cause, since } | Health::Quarantined { cause, since, .. } => (cause, since),
             Health::Active | Health::CoolingDown { .. } | Health::Probation { .. } => return None,
         };
         if let Some(miss) = &record.miss {
             return Some(
-                Diagnosis::new(&spec.id, cause, Confidence::Certain)
-                    .with_evidence(Witness::Environment, miss.clone()),
+                Diagnosis::new(&spec.id, cause, Confidence::Certain).with_evidence(Witness::Environment, miss.clone()),
             );
         }
         let served = self.counts.served.load(Ordering::Relaxed);
@@ -318,8 +275,7 @@ impl Key {
             diagnosis = diagnosis.with_evidence(Witness::Probe, look.clone());
         }
         if served > 0 {
-            diagnosis = diagnosis
-                .with_history(served, last_served.until(since).min(last_served.until(now)));
+            diagnosis = diagnosis.with_history(served, last_served.until(since).min(last_served.until(now)));
         }
         Some(diagnosis)
     }
@@ -346,38 +302,23 @@ pub(crate) async fn read(
     spec: &ProviderSpec,
     resolver: &Resolver,
 ) -> Result<KeyValue, Unreadable> {
-    let found = resolver
-        .resolve(reference)
-        .await
-        .map_err(|miss| unreadable(&miss))?;
+    let found = resolver.resolve(reference).await.map_err(|miss| unreadable(&miss))?;
     let value = found.secret.expose();
     if value.trim().is_empty() {
-        return Err(Unreadable {
-            cause: Cause::EmptyKey,
-            says: format!("{} is set and empty", found.place),
-        });
+        return Err(Unreadable { cause: Cause::EmptyKey, says: format!("{} is set and empty", found.place) });
     }
-    let header =
-        HeaderValue::try_from(format!("{}{value}", spec.http.auth.scheme())).map_err(|_| {
-            let finding = keywright_core::inspect::inspect(value, spec)
-                .into_iter()
-                .next();
-            let (cause, says) = finding.map_or(
-                (Cause::WhitespaceOrNewline, "it cannot be sent".to_owned()),
-                |finding| (finding.cause, finding.says),
-            );
-            Unreadable {
-                cause,
-                says: format!("{}: {says}", found.place),
-            }
-        })?;
+    let header = HeaderValue::try_from(format!("{}{value}", spec.http.auth.scheme())).map_err(|_| {
+        let finding = keywright_core::inspect::inspect(value, spec).into_iter().next();
+        let (cause, says) = finding.map_or((Cause::WhitespaceOrNewline, "it cannot be sent".to_owned()), |finding| {
+            (finding.cause, finding.says)
+        });
+        Unreadable { cause, says: format!("{}: {says}", found.place) }
+    })?;
     let fingerprint = clock::fingerprinter().fingerprint(&found.secret);
     Ok(KeyValue {
         header: sensitive(header),
-        id_header: HeaderValue::try_from(fingerprint.to_string()).map_err(|_| Unreadable {
-            cause: Cause::Other,
-            says: String::new(),
-        })?,
+        id_header: HeaderValue::try_from(fingerprint.to_string())
+            .map_err(|_| Unreadable { cause: Cause::Other, says: String::new() })?,
         masked: mask(value),
         fingerprint,
         place: found.place,
@@ -386,10 +327,7 @@ pub(crate) async fn read(
 }
 
 fn unreadable(miss: &Miss) -> Unreadable {
-    Unreadable {
-        cause: Cause::MissingKey,
-        says: miss.to_string(),
-    }
+    Unreadable { cause: Cause::MissingKey, says: miss.to_string() }
 }
 
 fn sensitive(mut header: HeaderValue) -> HeaderValue {
@@ -411,17 +349,10 @@ fn pack(health: Health) -> u64 {
 fn unpack(packed: u64, now: Moment) -> Standing {
     match packed & TAG {
         SUSPECT => Standing::Deciding,
-        RESTING if Moment(packed >> TAG_BITS) > now => {
-            Standing::Resting(Moment(packed >> TAG_BITS))
-        }
+        RESTING if Moment(packed >> TAG_BITS) > now => Standing::Resting(Moment(packed >> TAG_BITS)),
         OUT => {
             let index = usize::try_from(packed >> TAG_BITS).unwrap_or(usize::MAX);
-            Standing::Out(
-                <Cause as strum::VariantArray>::VARIANTS
-                    .get(index)
-                    .copied()
-                    .unwrap_or(Cause::Other),
-            )
+            Standing::Out(<Cause as strum::VariantArray>::VARIANTS.get(index).copied().unwrap_or(Cause::Other))
         }
         _ => Standing::Ready,
     }
@@ -448,33 +379,14 @@ mod tests {
         let now = Moment(50_000);
         let states = [
             Health::Active,
-            Health::Probation {
-                cause: Cause::InvalidKey,
-                round: 2,
-            },
-            Health::Suspect {
-                cause: Cause::InvalidKey,
-                since: now,
-            },
-            Health::CoolingDown {
-                until: Moment(50_001),
-            },
-            Health::CoolingDown {
-                until: Moment(49_999),
-            },
-            Health::Quarantined {
-                cause: Cause::QuotaExhausted,
-                since: now,
-                retry_at: now,
-                round: 0,
-            },
+            Health::Probation { cause: Cause::InvalidKey, round: 2 },
+            Health::Suspect { cause: Cause::InvalidKey, since: now },
+            Health::CoolingDown { until: Moment(50_001) },
+            Health::CoolingDown { until: Moment(49_999) },
+            Health::Quarantined { cause: Cause::QuotaExhausted, since: now, retry_at: now, round: 0 },
         ];
         for health in states {
-            assert_eq!(
-                unpack(pack(health), now),
-                health.standing(now),
-                "{health:?}"
-            );
+            assert_eq!(unpack(pack(health), now), health.standing(now), "{health:?}");
         }
     }
 }

@@ -41,8 +41,8 @@ mod upgrade;
 mod wire;
 
 pub use config::{
-    Config, ConfigProblem, GatewaySettings, KeySettings, PathPolicy, ProviderSettings,
-    RouteSettings, VirtualKeySettings,
+    Config, ConfigProblem, GatewaySettings, KeySettings, PathPolicy, ProviderSettings, RouteSettings,
+    VirtualKeySettings,
 };
 pub use report::{KeyReport, ProviderReport, Report};
 pub use start::{Gateway, StartError, StartOptions};

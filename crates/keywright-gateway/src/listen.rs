@@ -46,61 +46,35 @@ pub(crate) fn start(
     shared: &Arc<Shared>,
     listener: StdListener,
     admin: Option<StdListener>,
-    tls: Option<TlsAcceptor>,
+    tls: Option<&TlsAcceptor>,
 ) -> Result<(Listening, Vec<JoinHandle<()>>), StartError> {
     let address = listener.local_addr().map_err(StartError::Worker)?;
-    let admin_address = admin
-        .as_ref()
-        .map(StdListener::local_addr)
-        .transpose()
-        .map_err(StartError::Worker)?;
+    let admin_address = admin.as_ref().map(StdListener::local_addr).transpose().map_err(StartError::Worker)?;
     let stop = Arc::new(Notify::new());
     let mut threads = Vec::new();
     let mut workers = Vec::new();
     for index in 0..shared.workers {
         let (sender, callers) = mpsc::channel(QUEUED_CALLERS);
         let open = Arc::new(AtomicUsize::new(0));
-        workers.push(Worker {
-            callers: sender,
-            open: Arc::clone(&open),
-        });
-        let (shared, tls) = (Arc::clone(shared), tls.clone());
+        workers.push(Worker { callers: sender, open: Arc::clone(&open) });
+        let (shared, tls) = (Arc::clone(shared), tls.cloned());
         let runtime = runtime().map_err(StartError::Worker)?;
         let body = move || runtime.block_on(work(shared, index, callers, open, tls));
-        let thread = std::thread::Builder::new()
-            .name(format!("worker-{index}"))
-            .spawn(body);
+        let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(body);
         threads.push(thread.map_err(StartError::Worker)?);
     }
     let runtime = runtime().map_err(StartError::Worker)?;
     let (control_shared, control_stop) = (Arc::clone(shared), Arc::clone(&stop));
     let body = move || {
-        runtime.block_on(control(
-            control_shared,
-            listener,
-            admin,
-            workers,
-            control_stop,
-        ))
+        runtime.block_on(control(control_shared, listener, admin, workers, control_stop));
     };
-    let thread = std::thread::Builder::new()
-        .name("control".to_owned())
-        .spawn(body);
+    let thread = std::thread::Builder::new().name("control".to_owned()).spawn(body);
     threads.push(thread.map_err(StartError::Worker)?);
-    Ok((
-        Listening {
-            address,
-            admin: admin_address,
-            stop,
-        },
-        threads,
-    ))
+    Ok((Listening { address, admin: admin_address, stop }, threads))
 }
 
 fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 /// The control thread: accepts callers, keeps keys, serves the admin listener.
@@ -146,10 +120,7 @@ async fn accept(shared: &Shared, listener: &TcpListener, workers: &[Worker]) {
             tracing::warn!(limit, "too many connections; one is closed unheard");
             continue;
         }
-        let Some(worker) = workers
-            .iter()
-            .min_by_key(|worker| worker.open.load(Ordering::Relaxed))
-        else {
+        let Some(worker) = workers.iter().min_by_key(|worker| worker.open.load(Ordering::Relaxed)) else {
             return;
         };
         let Ok(stream) = stream.into_std() else {
@@ -200,10 +171,7 @@ struct Counted {
 impl Counted {
     fn new(shared: &Arc<Shared>, open: &Arc<AtomicUsize>) -> Self {
         shared.connections.fetch_add(1, Ordering::Relaxed);
-        Self {
-            shared: Arc::clone(shared),
-            open: Arc::clone(open),
-        }
+        Self { shared: Arc::clone(shared), open: Arc::clone(open) }
     }
 }
 
@@ -214,13 +182,7 @@ impl Drop for Counted {
     }
 }
 
-async fn converse(
-    shared: Arc<Shared>,
-    worker: usize,
-    stream: StdStream,
-    tls: Option<TlsAcceptor>,
-    _counted: Counted,
-) {
+async fn converse(shared: Arc<Shared>, worker: usize, stream: StdStream, tls: Option<TlsAcceptor>, _counted: Counted) {
     let Ok(stream) = TcpStream::from_std(stream) else {
         return;
     };
@@ -303,13 +265,8 @@ async fn serve_admin(shared: Arc<Shared>, listener: TcpListener) {
                 async move { Ok::<_, std::convert::Infallible>(response) }
             });
             let mut builder = hyper::server::conn::http1::Builder::new();
-            builder
-                .timer(TokioTimer::new())
-                .header_read_timeout(Duration::from_secs(10));
-            if let Err(error) = builder
-                .serve_connection(TokioIo::new(stream), service)
-                .await
-            {
+            builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(10));
+            if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
                 tracing::debug!(%error, "admin connection ended");
             }
         });
@@ -318,15 +275,11 @@ async fn serve_admin(shared: Arc<Shared>, listener: TcpListener) {
 
 /// Reads certificate and key.
 pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, StartError> {
-    let failed = |path: &std::path::Path, says: String| StartError::Tls {
-        path: path.to_owned(),
-        says,
-    };
+    let failed = |path: &std::path::Path, says: String| StartError::Tls { path: path.to_owned(), says };
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&files.certificate)
         .and_then(Iterator::collect)
         .map_err(|error| failed(&files.certificate, error.to_string()))?;
-    let key = PrivateKeyDer::from_pem_file(&files.key)
-        .map_err(|error| failed(&files.key, error.to_string()))?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| failed(&files.key, error.to_string()))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

@@ -80,9 +80,7 @@ impl Live {
         let mut upstreams = Vec::with_capacity(config.providers.len());
         for settings in &config.providers {
             let old = before.and_then(|live| live.upstream(&settings.id));
-            upstreams.push(Arc::new(
-                Upstream::build(settings, &config.gateway, resolver, workers, old).await?,
-            ));
+            upstreams.push(Arc::new(Upstream::build(settings, &config.gateway, resolver, workers, old).await?));
         }
         Ok(Self {
             settings: config.gateway.clone(),
@@ -99,9 +97,7 @@ impl Live {
 
     /// All keys of all upstreams.
     pub(crate) fn keys(&self) -> impl Iterator<Item = (&Arc<Upstream>, &Arc<Key>)> {
-        self.upstreams
-            .iter()
-            .flat_map(|upstream| upstream.keys.iter().map(move |key| (upstream, key)))
+        self.upstreams.iter().flat_map(|upstream| upstream.keys.iter().map(move |key| (upstream, key)))
     }
 }
 
@@ -113,32 +109,19 @@ impl Upstream {
         workers: usize,
         old: Option<&Arc<Self>>,
     ) -> Result<Self, StartError> {
-        let spec = settings.spec().ok_or_else(|| StartError::UnknownProvider {
-            id: settings.id.clone(),
-        })?;
-        let origin = settings.origin().map_err(|source| StartError::BaseUrl {
-            id: settings.id.clone(),
-            source,
-        })?;
-        let versions = if settings.http2 {
-            Versions::Both
-        } else {
-            Versions::Http1
-        };
+        let spec = settings.spec().ok_or_else(|| StartError::UnknownProvider { id: settings.id.clone() })?;
+        let origin = settings.origin().map_err(|source| StartError::BaseUrl { id: settings.id.clone(), source })?;
+        let versions = if settings.http2 { Versions::Both } else { Versions::Http1 };
         let connector = Connector::new(gateway.connect_timeout, versions)?;
         let mut keys = Vec::with_capacity(settings.keys.len());
         for key in &settings.keys {
             keys.push(Key::load(key, spec, resolver, old.map(|old| old.keys.as_slice())).await?);
         }
         let name = |text: &str| {
-            HeaderName::try_from(text).map_err(|_| StartError::UnknownProvider {
-                id: settings.id.clone(),
-            })
+            HeaderName::try_from(text).map_err(|_| StartError::UnknownProvider { id: settings.id.clone() })
         };
         let value = |text: &str| {
-            HeaderValue::try_from(text).map_err(|_| StartError::UnknownProvider {
-                id: settings.id.clone(),
-            })
+            HeaderValue::try_from(text).map_err(|_| StartError::UnknownProvider { id: settings.id.clone() })
         };
         let fixed_headers = spec
             .http
@@ -152,12 +135,7 @@ impl Upstream {
             id_header: value(&settings.id)?,
             host_header: value(origin.authority().as_str())?,
             auth_name: HeaderName::from_static(spec.http.auth.name()),
-            tenant_headers: spec
-                .http
-                .tenant_headers
-                .iter()
-                .map(|header| name(header))
-                .collect::<Result<_, _>>()?,
+            tenant_headers: spec.http.tenant_headers.iter().map(|header| name(header)).collect::<Result<_, _>>()?,
             fixed_headers,
             origin,
             total_weight: keys.iter().map(|key| u64::from(key.weight)).sum(),
@@ -206,20 +184,11 @@ impl Callers {
 impl Caller {
     /// The program that `keywright run` started.
     fn run() -> Self {
-        Self {
-            name: "run".to_owned(),
-            providers: Vec::new(),
-            models: Vec::new(),
-            expires_at: None,
-            limiter: None,
-        }
+        Self { name: "run".to_owned(), providers: Vec::new(), models: Vec::new(), expires_at: None, limiter: None }
     }
 
     /// Anyone on this machine.
     pub(crate) fn anyone() -> Self {
-        Self {
-            name: "anyone".to_owned(),
-            ..Self::run()
-        }
+        Self { name: "anyone".to_owned(), ..Self::run() }
     }
 }

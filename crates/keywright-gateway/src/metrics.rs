@@ -1,12 +1,14 @@
 //! Counters of the data path, and their text for Prometheus.
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use keywright_core::ring::Health;
+use keywright_core::ring::Standing;
 
 use crate::clock;
+use crate::key::{Counts, Key};
 use crate::live::{Live, Upstream};
 use crate::shared::Shared;
 
@@ -55,14 +57,9 @@ impl Histogram {
         let mut total = 0;
         for (bucket, count) in self.buckets.iter().enumerate() {
             total += count.load(Ordering::Relaxed);
-            let bound = BOUNDS_US.get(bucket).map_or_else(
-                || "+Inf".to_owned(),
-                |bound| (*bound as f64 / 1e6).to_string(),
-            );
-            let _ = writeln!(
-                out,
-                "{name}_bucket{{provider=\"{provider}\",le=\"{bound}\"}} {total}"
-            );
+            let bound =
+                BOUNDS_US.get(bucket).map_or_else(|| "+Inf".to_owned(), |bound| (*bound as f64 / 1e6).to_string());
+            let _ = writeln!(out, "{name}_bucket{{provider=\"{provider}\",le=\"{bound}\"}} {total}");
         }
         let sum = self.sum_us.load(Ordering::Relaxed) as f64 / 1e6;
         let _ = writeln!(
@@ -75,203 +72,122 @@ impl Histogram {
 /// The metrics page, in the Prometheus text format. Keys are told by fingerprint.
 pub(crate) fn page(shared: &Shared) -> String {
     let live = shared.live.load();
-    let mut out = String::with_capacity(4_096);
-    providers(&live, &mut out);
-    keys(&live, &mut out);
-    let gauges = [
-        (
-            "keywright_replay_bytes",
-            "Request bodies kept for a second attempt.",
-            shared.budget.kept() as u64,
-        ),
-        (
-            "keywright_connections",
-            "Open connections from callers.",
-            shared.connections.load(Ordering::Relaxed),
-        ),
-        (
-            "keywright_refused_total",
-            "Requests that the gateway itself refused.",
-            shared.refused.load(Ordering::Relaxed),
-        ),
-        (
-            "keywright_reloads_total",
-            "Configurations taken over.",
-            shared.reloads.load(Ordering::Relaxed),
-        ),
+    let mut page = Page(String::with_capacity(8_192));
+    providers(&live, &mut page);
+    keys(&live, &mut page);
+    gateway(shared, &mut page);
+    page.0
+}
+
+/// The page as it is written.
+struct Page(String);
+
+impl Page {
+    /// One metric with all of its rows, each with its labels.
+    fn family(&mut self, name: &str, help: &str, rows: impl Iterator<Item = (String, i64)>) {
+        let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        for (labels, value) in rows {
+            let _ = writeln!(self.0, "{name}{labels} {value}");
+        }
+    }
+}
+
+fn gateway(shared: &Shared, page: &mut Page) {
+    let read = |counter: &AtomicU64| whole(counter.load(Ordering::Relaxed));
+    let rows = [
+        ("keywright_replay_bytes", "Request bodies kept for a second attempt.", whole(shared.budget.kept() as u64)),
+        ("keywright_connections", "Open connections from callers.", read(&shared.connections)),
+        ("keywright_refused_total", "Requests that the gateway itself refused.", read(&shared.refused)),
+        ("keywright_reloads_total", "Configurations taken over.", read(&shared.reloads)),
         (
             "keywright_reload_failures_total",
             "Configurations that could not be taken over.",
-            shared.reload_failures.load(Ordering::Relaxed),
+            read(&shared.reload_failures),
         ),
     ];
-    for (name, help, value) in gauges {
-        let kind = if name.ends_with("_total") {
-            "counter"
-        } else {
-            "gauge"
-        };
-        let _ = writeln!(
-            out,
-            "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}"
-        );
+    for (name, help, value) in rows {
+        page.family(name, help, std::iter::once((String::new(), value)));
     }
-    out
 }
 
-fn providers(live: &Live, out: &mut String) {
-    type Read = fn(&Upstream) -> u64;
+fn providers(live: &Live, page: &mut Page) {
+    type Read = fn(&Traffic) -> &AtomicU64;
+    let of = |upstream: &Upstream| format!("{{provider=\"{}\"}}", upstream.id);
     let counters: [(&str, &str, Read); 3] = [
-        (
-            "keywright_requests_total",
-            "Requests for a provider.",
-            |upstream| upstream.traffic.requests.load(Ordering::Relaxed),
-        ),
-        (
-            "keywright_failovers_total",
-            "Requests served after a refusal.",
-            |upstream| upstream.traffic.failovers.load(Ordering::Relaxed),
-        ),
-        (
-            "keywright_all_out_total",
-            "Requests that found no usable key.",
-            |upstream| upstream.traffic.all_out.load(Ordering::Relaxed),
-        ),
+        ("keywright_requests_total", "Requests for a provider.", |traffic| &traffic.requests),
+        ("keywright_failovers_total", "Requests served after a refusal.", |traffic| &traffic.failovers),
+        ("keywright_all_out_total", "Requests that found no usable key.", |traffic| &traffic.all_out),
     ];
     for (name, help, read) in counters {
-        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} counter");
-        for upstream in &live.upstreams {
-            let _ = writeln!(
-                out,
-                "{name}{{provider=\"{}\"}} {}",
-                upstream.id,
-                read(upstream)
-            );
-        }
+        let row = |upstream: &Arc<Upstream>| (of(upstream), whole(read(&upstream.traffic).load(Ordering::Relaxed)));
+        page.family(name, help, live.upstreams.iter().map(row));
     }
-    let _ = writeln!(
-        out,
-        "# HELP keywright_open_requests Requests that are open now.\n# TYPE keywright_open_requests gauge"
-    );
-    for upstream in &live.upstreams {
-        let _ = writeln!(
-            out,
-            "keywright_open_requests{{provider=\"{}\"}} {}",
-            upstream.id,
-            upstream.traffic.open.load(Ordering::Relaxed)
-        );
-    }
-    let _ = writeln!(
-        out,
-        "# HELP keywright_answers_total Answers by class of status.\n# TYPE keywright_answers_total counter"
-    );
-    for upstream in &live.upstreams {
-        for (class, count) in upstream.traffic.by_class.iter().enumerate().skip(1) {
-            let _ = writeln!(
-                out,
-                "keywright_answers_total{{provider=\"{}\",class=\"{class}xx\"}} {}",
-                upstream.id,
-                count.load(Ordering::Relaxed)
-            );
-        }
-    }
+    let open = |upstream: &Arc<Upstream>| (of(upstream), upstream.traffic.open.load(Ordering::Relaxed));
+    page.family("keywright_open_requests", "Requests that are open now.", live.upstreams.iter().map(open));
+    let answers = live.upstreams.iter().flat_map(|upstream| {
+        let classes = upstream.traffic.by_class.iter().enumerate().skip(1);
+        classes.map(|(class, count)| {
+            let labels = format!("{{provider=\"{}\",class=\"{class}xx\"}}", upstream.id);
+            (labels, whole(count.load(Ordering::Relaxed)))
+        })
+    });
+    page.family("keywright_answers_total", "Answers by class of status.", answers);
+    let now = clock::now();
+    let ready = |upstream: &Arc<Upstream>| {
+        let ready = upstream.keys.iter().filter(|key| key.standing(now) == Standing::Ready);
+        (of(upstream), whole(ready.count() as u64))
+    };
+    page.family("keywright_keys_ready", "Keys of a provider that may serve now.", live.upstreams.iter().map(ready));
     let name = "keywright_head_seconds";
-    let _ = writeln!(
-        out,
-        "# HELP {name} Time until the head of the answer.\n# TYPE {name} histogram"
-    );
+    let _ = writeln!(page.0, "# HELP {name} Time until the head of the answer.\n# TYPE {name} histogram");
     for upstream in &live.upstreams {
-        upstream.traffic.head_time.write(out, name, &upstream.id);
+        upstream.traffic.head_time.write(&mut page.0, name, &upstream.id);
     }
 }
 
-fn keys(live: &Live, out: &mut String) {
-    type Read = fn(&crate::key::Counts) -> &AtomicU64;
+fn keys(live: &Live, page: &mut Page) {
+    type Read = fn(&Counts) -> &AtomicU64;
     let counters: [(&str, &str, Read); 6] = [
-        (
-            "keywright_key_calls_total",
-            "Requests sent with a key.",
-            |counts| &counts.calls,
-        ),
-        (
-            "keywright_key_served_total",
-            "Requests that a key served.",
-            |counts| &counts.served,
-        ),
-        (
-            "keywright_key_refused_total",
-            "Requests refused for a cause that concerns the key.",
-            |counts| &counts.refused,
-        ),
-        (
-            "keywright_key_in_flight_refusals_total",
-            "Refusals of requests that were under way when the key went bad.",
-            |counts| &counts.in_flight,
-        ),
+        ("keywright_key_calls_total", "Requests sent with a key.", |counts| &counts.calls),
+        ("keywright_key_served_total", "Requests that a key served.", |counts| &counts.served),
+        ("keywright_key_refused_total", "Requests refused for a cause that concerns the key.", |counts| {
+            &counts.refused
+        }),
+        ("keywright_key_in_flight_refusals_total", "Refusals of requests under way when the key went bad.", |counts| {
+            &counts.in_flight
+        }),
         (
             "keywright_key_useless_calls_total",
-            "Refusals of requests that were sent after the key was known to be bad.",
+            "Refusals of requests sent after the key was known to be bad.",
             |counts| &counts.useless,
         ),
-        (
-            "keywright_key_probes_total",
-            "Free questions asked about a key.",
-            |counts| &counts.probes,
-        ),
+        ("keywright_key_probes_total", "Free questions asked about a key.", |counts| &counts.probes),
     ];
-    let label = |upstream: &Upstream, key: &crate::key::Key| {
-        let id = key
-            .value()
-            .map_or_else(|| "none".to_owned(), |value| value.fingerprint.to_string());
+    let of = |upstream: &Upstream, key: &Key| {
+        let id = key.value().map_or_else(|| "none".to_owned(), |value| value.fingerprint.to_string());
         format!("provider=\"{}\",key=\"{id}\"", upstream.id)
     };
     for (name, help, read) in counters {
-        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} counter");
-        for (upstream, key) in live.keys() {
-            let _ = writeln!(
-                out,
-                "{name}{{{}}} {}",
-                label(upstream, key),
-                read(&key.counts).load(Ordering::Relaxed)
-            );
-        }
+        let rows = live.keys().map(|(upstream, key)| {
+            (format!("{{{}}}", of(upstream, key)), whole(read(&key.counts).load(Ordering::Relaxed)))
+        });
+        page.family(name, help, rows);
     }
-    let _ = writeln!(
-        out,
-        "# HELP keywright_key_state 1 for the state that a key is in.\n# TYPE keywright_key_state gauge"
-    );
-    for (upstream, key) in live.keys() {
+    let states = live.keys().map(|(upstream, key)| {
         let health = key.health();
         let cause = crate::settle::cause_of(health).map_or("", keywright_core::Cause::slug);
-        let _ = writeln!(
-            out,
-            "keywright_key_state{{{},state=\"{}\",cause=\"{cause}\"}} 1",
-            label(upstream, key),
-            health.name()
-        );
-    }
-    let _ = writeln!(
-        out,
-        "# HELP keywright_keys_ready Keys of a provider that may serve now.\n# TYPE keywright_keys_ready gauge"
-    );
-    let now = clock::now();
-    for upstream in &live.upstreams {
-        let ready = upstream.keys.iter().filter(|key| {
-            matches!(key.health(), Health::Active | Health::Probation { .. })
-                || key.standing(now) == keywright_core::ring::Standing::Ready
-        });
-        let _ = writeln!(
-            out,
-            "keywright_keys_ready{{provider=\"{}\"}} {}",
-            upstream.id,
-            ready.count()
-        );
-    }
+        (format!("{{{},state=\"{}\",cause=\"{cause}\"}}", of(upstream, key), health.name()), 1)
+    });
+    page.family("keywright_key_state", "1 for the state that a key is in.", states);
 }
 
-const BOUNDS_US: [u64; 14] = [
-    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000,
-    10_000_000, 60_000_000,
-];
+/// A count as a signed number: none of ours comes near the end.
+fn whole(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+const BOUNDS_US: [u64; 14] =
+    [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 10_000_000, 60_000_000];
 /// What Prometheus expects.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";

@@ -26,10 +26,7 @@ pub(crate) fn members(body: &[u8], names: &[&str]) -> Members {
         }
         found.iter().any(Option::is_none)
     });
-    Members {
-        found,
-        complete: complete.is_some(),
-    }
+    Members { found, complete: complete.is_some() }
 }
 
 /// The text of a JSON string value, if it is one; escapes are resolved.
@@ -78,9 +75,8 @@ impl Walk<'_> {
             _ => {
                 let rest = &self.body[self.at..];
                 // A number or word at the very end may go on in the next piece.
-                self.at += rest.iter().position(|byte| {
-                    matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t')
-                })?;
+                self.at +=
+                    rest.iter().position(|byte| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t'))?;
             }
         }
         Some(start..self.at)
@@ -154,9 +150,7 @@ mod tests {
 
     fn model(body: &str) -> (Option<String>, bool) {
         let members = members(body.as_bytes(), &["model"]);
-        let value = members.found[0]
-            .as_ref()
-            .and_then(|range| text(body.as_bytes(), range));
+        let value = members.found[0].as_ref().and_then(|range| text(body.as_bytes(), range));
         (value, members.complete)
     }
 
@@ -165,15 +159,11 @@ mod tests {
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(model(r#"{"model":"m"}"#), (some("m"), true));
         assert_eq!(
-            model(
-                r#" { "messages" : [ {"role":"user","content":"\"model\":\"x\" }]"} ] , "model" : "m\u00e9" }"#
-            ),
+            model(r#" { "messages" : [ {"role":"user","content":"\"model\":\"x\" }]"} ] , "model" : "m\u00e9" }"#),
             (some("mé"), true)
         );
         assert_eq!(
-            model(
-                r#"{"a":{"model":"inner"},"b":[{"model":"x"}],"n":-1.5e3,"t":true,"model":"m","rest":"#
-            ),
+            model(r#"{"a":{"model":"inner"},"b":[{"model":"x"}],"n":-1.5e3,"t":true,"model":"m","rest":"#),
             (some("m"), true)
         );
         assert_eq!(model(r#"{"a":"{[","model":"m\\"}"#), (some("m\\"), true));

@@ -23,11 +23,7 @@ impl Pins {
             return;
         }
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known
-            .projects
-            .insert(id.to_owned(), project.to_owned())
-            .is_none()
-        {
+        if known.projects.insert(id.to_owned(), project.to_owned()).is_none() {
             known.order.push_back(id.to_owned());
             if known.order.len() > MOST_IDS
                 && let Some(oldest) = known.order.pop_front()
@@ -39,12 +35,7 @@ impl Pins {
 
     /// The owner of an object, if it is known.
     pub(crate) fn project(&self, id: &str) -> Option<String> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .projects
-            .get(id)
-            .cloned()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).projects.get(id).cloned()
     }
 }
 
@@ -54,10 +45,7 @@ pub(crate) fn ids_in(answer: &[u8]) -> Vec<&str> {
     let mut rest = answer;
     while let Some(at) = memchr::memmem::find(rest, b"\"id\"") {
         rest = &rest[at + 4..];
-        let value = rest
-            .trim_ascii_start()
-            .strip_prefix(b":")
-            .map(<[u8]>::trim_ascii_start);
+        let value = rest.trim_ascii_start().strip_prefix(b":").map(<[u8]>::trim_ascii_start);
         let Some(value) = value.and_then(|value| value.strip_prefix(b"\"")) else {
             continue;
         };
@@ -83,8 +71,7 @@ mod tests {
 
     #[test]
     fn ids_are_found_wherever_they_stand() {
-        let answer =
-            br#"{"id": "thread_1","object":"thread","data":[{ "id":"msg_2" }],"idle":"no","id":3}"#;
+        let answer = br#"{"id": "thread_1","object":"thread","data":[{ "id":"msg_2" }],"idle":"no","id":3}"#;
         assert_eq!(ids_in(answer), ["thread_1", "msg_2"]);
     }
 

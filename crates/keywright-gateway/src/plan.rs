@@ -1,5 +1,6 @@
 //! Plan: which provider and path a request means, and what it needs of a key.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -11,6 +12,7 @@ use keywright_core::{Cause, Failover};
 
 use crate::admit::{self, Admitted, short};
 use crate::answer::Refusal;
+use crate::attempt::body_refusal;
 use crate::body::RequestBody;
 use crate::config::PathPolicy;
 use crate::live::{Live, Upstream};
@@ -55,42 +57,24 @@ pub(crate) enum Door<'a> {
 
 /// Finds the door.
 pub(crate) fn door<'a>(live: &'a Live, path: &'a str) -> Result<Door<'a>, Refusal> {
-    let (first, rest) = path
-        .trim_start_matches('/')
-        .split_once('/')
-        .unwrap_or((path.trim_start_matches('/'), ""));
+    let (first, rest) = path.trim_start_matches('/').split_once('/').unwrap_or((path.trim_start_matches('/'), ""));
     if first == "v1" {
         return Ok(Door::Unified(rest));
     }
-    live.upstream(first)
-        .map(|upstream| Door::Mirror(upstream, rest))
-        .ok_or_else(|| unknown_door(live, first))
+    live.upstream(first).map(|upstream| Door::Mirror(upstream, rest)).ok_or_else(|| unknown_door(live, first))
 }
 
 fn unknown_door(live: &Live, first: &str) -> Refusal {
-    let doors: Vec<String> = live
-        .upstreams
-        .iter()
-        .map(|upstream| format!("/{}", upstream.id))
-        .collect();
+    let doors: Vec<String> = live.upstreams.iter().map(|upstream| format!("/{}", upstream.id)).collect();
     let message = match keywright_core::Catalogue::builtin().provider(first) {
         Some(known) => format!("{} is not configured in this gateway.", known.name),
-        None => format!(
-            "the path begins with `/{}`, which is no door of this gateway.",
-            short(first)
-        ),
+        None => format!("the path begins with `/{}`, which is no door of this gateway.", short(first)),
     };
     let help = format!(
         "Paths begin with {} or /v1.",
-        if doors.is_empty() {
-            "a configured provider".to_owned()
-        } else {
-            doors.join(", ")
-        }
+        if doors.is_empty() { "a configured provider".to_owned() } else { doors.join(", ") }
     );
-    Refusal::new(StatusCode::NOT_FOUND, Cause::WrongBaseUrl, message)
-        .code("unknown_path")
-        .help(help)
+    Refusal::new(StatusCode::NOT_FOUND, Cause::WrongBaseUrl, message).code("unknown_path").help(help)
 }
 
 /// Plans a request.
@@ -121,20 +105,32 @@ fn mirror(
     admit::check_scope(&admitted.caller, &upstream.id, model.as_deref())?;
     let (path, mended) = target_path(upstream, rest, parts.uri.query())?;
     let pin = pin(shared, upstream, path.path(), &head);
-    let target = Target {
-        upstream: Arc::clone(upstream),
-        path,
-        model,
-        body: None,
-    };
-    Ok(Plan {
-        targets: vec![target],
-        pin,
-        mended,
-    })
+    let target = Target { upstream: Arc::clone(upstream), path, model, body: None };
+    Ok(Plan { targets: vec![target], pin, mended })
 }
 
-/// The unified door reads the body until it knows the model, which names the provider.
+/// The model that a body names.
+struct Named {
+    /// The body as far as it was read.
+    head: Bytes,
+    /// Where the name stands.
+    range: Range<usize>,
+    model: String,
+}
+
+/// Reads the body until it is clear which model it names, if any.
+async fn named_model(parts: &Parts, body: &RequestBody) -> Result<Option<Named>, Refusal> {
+    loop {
+        let head = body.so_far();
+        match model_of(parts, &head) {
+            Some((Some(range), model)) => return Ok(Some(Named { head, range, model })),
+            None if body.read_more().await.map_err(body_refusal)? => {}
+            Some((None, _)) | None => return Ok(None),
+        }
+    }
+}
+
+/// At the unified door the model names the provider.
 async fn unified(
     shared: &Shared,
     live: &Live,
@@ -143,80 +139,45 @@ async fn unified(
     rest: &str,
     body: &RequestBody,
 ) -> Result<Plan, Refusal> {
-    let found = loop {
-        let head = body.so_far();
-        match model_of(parts, &head) {
-            Some((Some(range), model)) => break Some((head, range, model)),
-            Some((None, _)) => break None,
-            None => {
-                if !body
-                    .read_more()
-                    .await
-                    .map_err(|failure| crate::attempt::body_refusal(failure))?
-                {
-                    break None;
-                }
-            }
-        }
-    };
-    let Some((head, range, model)) = found else {
+    let Some(mut named) = named_model(parts, body).await? else {
         return sole_provider(shared, live, admitted, parts, rest, body);
     };
-    let wanted = live.routes.get(&model).cloned().or_else(|| {
-        let (id, name) = model.split_once('/')?;
-        live.upstream(id)
-            .map(|upstream| vec![(upstream.id.clone(), name.to_owned())])
-    });
-    let Some(wanted) = wanted else {
-        return sole_provider(shared, live, admitted, parts, rest, body).map_err(|refusal| {
-            if live.upstreams.len() == 1 {
-                refusal
-            } else {
-                unknown_model(live, &model)
-            }
-        });
+    let Some(wanted) = wanted(live, &named.model) else {
+        if live.upstreams.len() == 1 {
+            return sole_provider(shared, live, admitted, parts, rest, body);
+        }
+        return Err(unknown_model(live, &named.model));
     };
     // The rest of the body is needed too: the model's name changes in it.
-    while body
-        .read_more()
-        .await
-        .map_err(|failure| crate::attempt::body_refusal(failure))?
-    {}
-    let whole = if matches!(body, RequestBody::Whole(_)) {
-        head
-    } else {
-        body.so_far()
-    };
-    let mut targets = Vec::with_capacity(wanted.len());
-    let mut pinned = None;
+    while body.read_more().await.map_err(body_refusal)? {}
+    named.head = body.so_far();
+    let mut plan = Plan { targets: Vec::with_capacity(wanted.len()), pin: None, mended: false };
     for (id, name) in wanted {
         let Some(upstream) = live.upstream(&id) else {
             continue;
         };
-        if let Err(refusal) = admit::check_scope(&admitted.caller, &id, Some(&name)) {
-            if targets.is_empty() {
-                return Err(refusal);
-            }
-            continue;
+        match admit::check_scope(&admitted.caller, &id, Some(&name)) {
+            Err(refusal) if plan.targets.is_empty() => return Err(refusal),
+            Err(_) => continue,
+            Ok(()) => {}
         }
         let (path, _) = target_path(upstream, rest, parts.uri.query())?;
-        pinned = pinned.or_else(|| pin(shared, upstream, path.path(), &whole));
-        let body = renamed(&whole, &range, &name);
-        targets.push(Target {
-            upstream: Arc::clone(upstream),
-            path,
-            model: Some(name),
-            body: Some(body),
-        });
+        plan.pin = plan.pin.or_else(|| pin(shared, upstream, path.path(), &named.head));
+        let body = Some(renamed(&named, &name));
+        plan.targets.push(Target { upstream: Arc::clone(upstream), path, model: Some(name), body });
     }
-    if pinned.is_some() {
+    if plan.pin.is_some() {
         // Another provider does not know the object.
-        targets.truncate(1);
+        plan.targets.truncate(1);
     }
-    Ok(Plan {
-        targets,
-        pin: pinned,
-        mended: false,
+    Ok(plan)
+}
+
+/// Where a model's name leads: a route, or `provider/model`.
+fn wanted(live: &Live, model: &str) -> Option<Vec<(String, String)>> {
+    live.routes.get(model).cloned().or_else(|| {
+        let (id, name) = model.split_once('/')?;
+        live.upstream(id).map(|upstream| vec![(upstream.id.clone(), name.to_owned())])
     })
 }
 
@@ -231,32 +192,30 @@ fn sole_provider(
 ) -> Result<Plan, Refusal> {
     match live.upstreams.as_slice() {
         [upstream] => mirror(shared, admitted, parts, upstream, rest, body),
-        _ => Err(Refusal::new(StatusCode::BAD_REQUEST, Cause::BadRequest, "at /v1 the request's `model` names the provider, and this request has none.")
-            .code("no_model")
-            .help("Send `\"model\": \"provider/model\"`, or use the provider's own path, such as /openai/v1.")),
+        _ => Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            Cause::BadRequest,
+            "at /v1 the request's `model` names the provider, and this request has none.",
+        )
+        .code("no_model")
+        .help("Send `\"model\": \"provider/model\"`, or use the provider's own path, such as /openai/v1.")),
     }
 }
 
 fn unknown_model(live: &Live, model: &str) -> Refusal {
-    let providers: Vec<&str> = live
-        .upstreams
-        .iter()
-        .map(|upstream| upstream.id.as_str())
-        .collect();
+    let providers: Vec<&str> = live.upstreams.iter().map(|upstream| upstream.id.as_str()).collect();
     let example = providers.first().copied().unwrap_or("openai");
     let message = format!(
         "the model `{}` is no route of this gateway and names none of its providers ({}).",
         short(model),
         providers.join(", ")
     );
-    Refusal::new(StatusCode::NOT_FOUND, Cause::ModelNotFound, message).help(format!(
-        "At /v1 ask for `{example}/{}`, or add a [[route]].",
-        short(model)
-    ))
+    Refusal::new(StatusCode::NOT_FOUND, Cause::ModelNotFound, message)
+        .help(format!("At /v1 ask for `{example}/{}`, or add a [[route]].", short(model)))
 }
 
 /// Where the model's name stands and what it is. The outer `None`: it may still come. An inner `None`: there is none.
-fn model_of(parts: &Parts, head: &[u8]) -> Option<(Option<std::ops::Range<usize>>, String)> {
+fn model_of(parts: &Parts, head: &[u8]) -> Option<(Option<Range<usize>>, String)> {
     let nothing = Some((None, String::new()));
     if parts.method == Method::GET || head.is_empty() {
         return nothing;
@@ -276,7 +235,8 @@ fn model_of(parts: &Parts, head: &[u8]) -> Option<(Option<std::ops::Range<usize>
 }
 
 /// The body with another model in it; every other byte stays.
-fn renamed(body: &Bytes, range: &std::ops::Range<usize>, model: &str) -> Bytes {
+fn renamed(named: &Named, model: &str) -> Bytes {
+    let (body, range) = (&named.head, &named.range);
     let name = serde_json::Value::from(model).to_string();
     let mut out = BytesMut::with_capacity(body.len() + name.len());
     out.extend_from_slice(&body[..range.start]);
@@ -286,11 +246,7 @@ fn renamed(body: &Bytes, range: &std::ops::Range<usize>, model: &str) -> Bytes {
 }
 
 /// The path at the provider, and whether it was mended.
-fn target_path(
-    upstream: &Upstream,
-    rest: &str,
-    query: Option<&str>,
-) -> Result<(PathAndQuery, bool), Refusal> {
+fn target_path(upstream: &Upstream, rest: &str, query: Option<&str>) -> Result<(PathAndQuery, bool), Refusal> {
     let sent = format!("/{rest}");
     let path = match upstream.paths {
         PathPolicy::Mend => upstream_path(&upstream.spec.paths, &sent),
@@ -303,12 +259,7 @@ fn target_path(
         None => format!("{}{path}", upstream.origin.prefix()),
     };
     let full = PathAndQuery::try_from(full).map_err(|_| {
-        Refusal::new(
-            StatusCode::BAD_REQUEST,
-            Cause::BadRequest,
-            "the path cannot be sent on",
-        )
-        .code("bad_path")
+        Refusal::new(StatusCode::BAD_REQUEST, Cause::BadRequest, "the path cannot be sent on").code("bad_path")
     })?;
     Ok((full, mended))
 }
@@ -318,11 +269,7 @@ fn without_key(query: &str) -> String {
     if !query.contains("key=") {
         return query.to_owned();
     }
-    query
-        .split('&')
-        .filter(|pair| !pair.starts_with("key="))
-        .collect::<Vec<_>>()
-        .join("&")
+    query.split('&').filter(|pair| !pair.starts_with("key=")).collect::<Vec<_>>().join("&")
 }
 
 /// The project that owns the object which the path or the body names, where several projects are configured.
@@ -333,25 +280,14 @@ fn pin(shared: &Shared, upstream: &Upstream, path: &str, head: &[u8]) -> Option<
         return None;
     }
     let names: Vec<&str> = paths.stateful_members.iter().map(String::as_str).collect();
-    let in_body = peek::members(head, &names)
-        .found
-        .into_iter()
-        .flatten()
-        .filter_map(|range| peek::text(head, &range));
-    object_id(paths, path)
-        .map(str::to_owned)
-        .into_iter()
-        .chain(in_body)
-        .find_map(|object| {
-            let project = shared.pins.project(&object)?;
-            Some(Pin { object, project })
-        })
+    let in_body = peek::members(head, &names).found.into_iter().flatten().filter_map(|range| peek::text(head, &range));
+    object_id(paths, path).map(str::to_owned).into_iter().chain(in_body).find_map(|object| {
+        let project = shared.pins.project(&object)?;
+        Some(Pin { object, project })
+    })
 }
 
 /// Whether a refusal at one target lets the next target try: only what is about the key or the account.
 pub(crate) fn next_target(cause: Cause) -> bool {
-    matches!(
-        cause.failover(),
-        Failover::OtherKey | Failover::OtherAccount | Failover::Wait
-    )
+    matches!(cause.failover(), Failover::OtherKey | Failover::OtherAccount | Failover::Wait)
 }

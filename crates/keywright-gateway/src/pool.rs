@@ -82,10 +82,7 @@ impl Pool {
     }
 
     fn http2(&self) -> Option<http2::SendRequest<Outgoing>> {
-        self.idle()
-            .http2
-            .clone()
-            .filter(http2::SendRequest::is_ready)
+        self.idle().http2.clone().filter(http2::SendRequest::is_ready)
     }
 }
 
@@ -109,26 +106,16 @@ pub(crate) async fn send(
         }
     }
     let stream = upstream.connector.connect(&upstream.origin).await?;
-    let refused = |source| ConnectError::Http {
-        host: upstream.origin.authority().to_string(),
-        source,
-    };
+    let refused = |source| ConnectError::Http { host: upstream.origin.authority().to_string(), source };
     if stream.speaks_http2() {
         let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder
-            .timer(TokioTimer::new())
-            .keep_alive_interval(Some(Duration::from_secs(30)));
-        let (sender, connection) = builder
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(refused)?;
+        builder.timer(TokioTimer::new()).keep_alive_interval(Some(Duration::from_secs(30)));
+        let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(refused)?;
         detach(connection);
         pool.idle().http2 = Some(sender.clone());
         return send_http2(upstream, worker, sender, request, first_byte).await;
     }
-    let (sender, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(refused)?;
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(refused)?;
     detach(connection.with_upgrades());
     match send_http1(upstream, worker, sender, request, first_byte).await {
         Ok(answer) => Ok(answer),
@@ -154,14 +141,7 @@ async fn send_http1(
     first_byte: Duration,
 ) -> Result<(Response<Incoming>, Lease), Unsent> {
     match tokio::time::timeout(first_byte, sender.try_send_request(request)).await {
-        Ok(Ok(response)) => Ok((
-            response,
-            Lease {
-                sender: Some(sender),
-                upstream: Arc::clone(upstream),
-                worker,
-            },
-        )),
+        Ok(Ok(response)) => Ok((response, Lease { sender: Some(sender), upstream: Arc::clone(upstream), worker })),
         Ok(Err(mut error)) => Err(match error.take_message() {
             Some(request) => Unsent::Untouched(Box::new(request)),
             None => Unsent::Failed(SendError::MayHaveRun(error.into_error())),
@@ -179,14 +159,7 @@ async fn send_http2(
 ) -> Result<(Response<Incoming>, Lease), SendError> {
     absolute(upstream, &mut request);
     match tokio::time::timeout(first_byte, sender.send_request(request)).await {
-        Ok(Ok(response)) => Ok((
-            response,
-            Lease {
-                sender: None,
-                upstream: Arc::clone(upstream),
-                worker,
-            },
-        )),
+        Ok(Ok(response)) => Ok((response, Lease { sender: None, upstream: Arc::clone(upstream), worker })),
         Ok(Err(error)) => Err(SendError::MayHaveRun(error)),
         Err(_) => Err(SendError::TimedOut(first_byte)),
     }

@@ -70,14 +70,7 @@ impl Down {
         limits: RelayLimits,
         open: InFlight,
     ) -> Self {
-        let mut relay = Relay {
-            peeked,
-            source,
-            lease: Some(lease),
-            limits,
-            timer: None,
-            _open: open,
-        };
+        let mut relay = Relay { peeked, source, lease: Some(lease), limits, timer: None, _open: open };
         if relay.source.is_end_stream() {
             relay.give_back();
         }
@@ -92,10 +85,7 @@ impl Relay {
         }
     }
 
-    fn poll_source(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
         if let Some(bytes) = self.peeked.pop_front() {
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
@@ -121,24 +111,16 @@ impl Relay {
     }
 
     /// The timer is made only when a body makes us wait: most never do.
-    fn poll_timer(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
         let limits = self.limits;
         let timer = self.timer.get_or_insert_with(|| {
-            Box::pin(tokio::time::sleep_until(
-                limits.deadline.min(Instant::now() + limits.idle),
-            ))
+            Box::pin(tokio::time::sleep_until(limits.deadline.min(Instant::now() + limits.idle)))
         });
         if timer.as_mut().poll(cx).is_pending() {
             return Poll::Pending;
         }
         self.lease = None;
-        tracing::warn!(
-            idle_ms = limits.idle.as_millis(),
-            "the provider's answer stopped; the request is broken off"
-        );
+        tracing::warn!(idle_ms = limits.idle.as_millis(), "the provider's answer stopped; the request is broken off");
         Poll::Ready(Some(Err(RelayError::TimedOut(limits.idle))))
     }
 }
@@ -147,10 +129,7 @@ impl Body for Down {
     type Data = Bytes;
     type Error = RelayError;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
         match self.get_mut() {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Relayed(relay) => relay.poll_source(cx),
@@ -166,9 +145,7 @@ impl Body for Down {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Whole(bytes) => {
-                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
-            }
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Self::Relayed(relay) => {
                 let peeked: u64 = relay.peeked.iter().map(|bytes| bytes.len() as u64).sum();
                 match relay.source.size_hint().exact() {

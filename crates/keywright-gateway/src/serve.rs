@@ -1,5 +1,6 @@
 //! One request from its head to its answer: admit → plan → attempt → relay, and settle on the way.
 
+use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -27,10 +28,16 @@ pub(crate) async fn serve(
     split: bool,
 ) -> Response<Down> {
     if split {
-        let refusal = Refusal::new(StatusCode::BAD_REQUEST, Cause::WhitespaceOrNewline, "a line feed inside a header cut this request in two.")
-            .code("split_request")
-            .help("Look for a newline in the value of one of its headers; a key that was read from a file often ends in one.")
-            .close();
+        let refusal = Refusal::new(
+            StatusCode::BAD_REQUEST,
+            Cause::WhitespaceOrNewline,
+            "a line feed inside a header cut this request in two.",
+        )
+        .code("split_request")
+        .help(
+            "Look for a newline in the value of one of its headers; a key that was read from a file often ends in one.",
+        )
+        .close();
         return refused(shared, &refusal);
     }
     let answer = match own_page(shared, &request) {
@@ -42,21 +49,12 @@ pub(crate) async fn serve(
 
 fn refused(shared: &Shared, refusal: &Refusal) -> Response<Down> {
     shared.refused.fetch_add(1, Ordering::Relaxed);
-    tracing::debug!(
-        status = refusal.status.as_u16(),
-        code = refusal.code,
-        message = refusal.message,
-        "refused"
-    );
+    tracing::debug!(status = refusal.status.as_u16(), code = refusal.code, message = refusal.message, "refused");
     refusal.response()
 }
 
 /// A provider's request.
-async fn relay(
-    shared: &Arc<Shared>,
-    worker: usize,
-    mut request: Request<Incoming>,
-) -> Result<Response<Down>, Refusal> {
+async fn relay(shared: &Arc<Shared>, worker: usize, mut request: Request<Incoming>) -> Result<Response<Down>, Refusal> {
     let began = Instant::now();
     let live = shared.live.load_full();
     let upgraded = headers::is_upgrade(request.headers()).then(|| hyper::upgrade::on(&mut request));
@@ -66,25 +64,15 @@ async fn relay(
     if let Door::Mirror(upstream, _) = &door {
         // Before the body is read: a caller out of scope must not send it in vain.
         if !admitted.caller.providers.is_empty() {
-            admit::check_scope(
-                &admitted.caller,
-                &upstream.id,
-                admitted.caller.models.first().map(String::as_str),
-            )?;
+            admit::check_scope(&admitted.caller, &upstream.id, admitted.caller.models.first().map(String::as_str))?;
         }
     } else if let Some(models) = model_list(&live, &parts) {
         return Ok(models);
     }
-    let body = RequestBody::begin(incoming, body_limits(shared, &live))
-        .await
-        .map_err(body_refusal)?;
+    let body = RequestBody::begin(incoming, body_limits(shared, &live)).await.map_err(body_refusal)?;
     let plan = plan::plan(shared, &live, &admitted, &parts, &door, &body).await?;
     for target in plan.targets.iter().take(1) {
-        target
-            .upstream
-            .traffic
-            .requests
-            .fetch_add(1, Ordering::Relaxed);
+        target.upstream.traffic.requests.fetch_add(1, Ordering::Relaxed);
     }
     let mut journey = Journey::new(shared, worker, &parts, &body, began);
     let response = journey.run(&plan).await;
@@ -108,30 +96,18 @@ fn body_limits(shared: &Shared, live: &Live) -> BodyLimits {
 /// The pages of the gateway itself.
 fn own_page(shared: &Shared, request: &Request<Incoming>) -> Option<Response<Down>> {
     let page = match request.uri().path() {
-        "/healthz" => text_response(
-            StatusCode::OK,
-            "text/plain; charset=utf-8",
-            "ok\n".to_owned(),
-        ),
+        "/healthz" => text_response(StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned()),
         "/readyz" => ready(shared),
         "/metrics" => return metrics_page(shared, request),
-        "/" => text_response(
-            StatusCode::OK,
-            "text/plain; charset=utf-8",
-            front_page(&shared.live.load()),
-        ),
+        "/" => text_response(StatusCode::OK, "text/plain; charset=utf-8", front_page(&shared.live.load())),
         _ => return None,
     };
     Some(if matches!(*request.method(), Method::GET | Method::HEAD) {
         page
     } else {
-        Refusal::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            Cause::BadRequest,
-            "this page is read with GET.",
-        )
-        .code("method_not_allowed")
-        .response()
+        Refusal::new(StatusCode::METHOD_NOT_ALLOWED, Cause::BadRequest, "this page is read with GET.")
+            .code("method_not_allowed")
+            .response()
     })
 }
 
@@ -141,21 +117,14 @@ fn metrics_page(shared: &Shared, request: &Request<Incoming>) -> Option<Response
     if !live.settings.listen.ip().is_loopback() {
         return None;
     }
-    let (parts, ()) = Request::get(request.uri().clone())
-        .body(())
-        .ok()?
-        .into_parts();
+    let (parts, ()) = Request::get(request.uri().clone()).body(()).ok()?.into_parts();
     let mut parts = parts;
     parts.headers = request.headers().clone();
     // The Host check holds here too; the virtual key does not: a scraper on this machine has none.
     if let Err(refusal) = admit::check_host(&parts, &live) {
         return Some(refusal.response());
     }
-    Some(text_response(
-        StatusCode::OK,
-        metrics::CONTENT_TYPE,
-        metrics::page(shared),
-    ))
+    Some(text_response(StatusCode::OK, metrics::CONTENT_TYPE, metrics::page(shared)))
 }
 
 /// Ready while it does not drain and some provider can be called.
@@ -167,46 +136,29 @@ pub(crate) fn ready(shared: &Shared) -> Response<Down> {
         .iter()
         .filter(|upstream| !upstream.passes_through())
         .filter(|upstream| {
-            upstream
-                .keys
-                .iter()
-                .all(|key| matches!(key.standing(now), keywright_core::ring::Standing::Out(_)))
+            upstream.keys.iter().all(|key| matches!(key.standing(now), keywright_core::ring::Standing::Out(_)))
         })
         .map(|upstream| upstream.id.as_str())
         .collect();
     let draining = *shared.draining.borrow();
     let ready = !draining && (live.upstreams.is_empty() || out.len() < live.upstreams.len());
-    let status = if ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    json_response(
-        status,
-        &serde_json::json!({"ready": ready, "draining": draining, "providers_without_key": out}),
-    )
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    json_response(status, &serde_json::json!({"ready": ready, "draining": draining, "providers_without_key": out}))
 }
 
 fn front_page(live: &Live) -> String {
     let mut text = String::from("Keywright gateway. Point an SDK's base URL at one of these:\n");
     for upstream in &live.upstreams {
         let sdk_base = &upstream.spec.http.sdk_base;
-        text.push_str(&format!(
-            "  http://{}/{}{sdk_base}\n",
-            live.settings.listen, upstream.id
-        ));
+        let _ = writeln!(text, "  http://{}/{}{sdk_base}", live.settings.listen, upstream.id);
     }
-    text.push_str(&format!(
-        "  http://{}/v1   with \"model\": \"provider/model\"\n",
-        live.settings.listen
-    ));
+    let _ = writeln!(text, "  http://{}/v1   with \"model\": \"provider/model\"", live.settings.listen);
     text
 }
 
 /// `GET /v1/models` at the unified door: the routes, as models.
 fn model_list(live: &Live, parts: &Parts) -> Option<Response<Down>> {
-    let asked =
-        parts.method == Method::GET && parts.uri.path().trim_end_matches('/') == "/v1/models";
+    let asked = parts.method == Method::GET && parts.uri.path().trim_end_matches('/') == "/v1/models";
     if !asked || live.upstreams.len() == 1 {
         return None;
     }
@@ -215,20 +167,13 @@ fn model_list(live: &Live, parts: &Parts) -> Option<Response<Down>> {
         .keys()
         .map(|model| serde_json::json!({"id": model, "object": "model", "created": 0, "owned_by": "keywright"}))
         .collect();
-    Some(json_response(
-        StatusCode::OK,
-        &serde_json::json!({"object": "list", "data": models}),
-    ))
+    Some(json_response(StatusCode::OK, &serde_json::json!({"object": "list", "data": models})))
 }
 
 /// The pages of the admin listener.
 pub(crate) fn admin_page(shared: &Shared, request: &Request<Incoming>) -> Response<Down> {
     match request.uri().path() {
-        "/healthz" => text_response(
-            StatusCode::OK,
-            "text/plain; charset=utf-8",
-            "ok\n".to_owned(),
-        ),
+        "/healthz" => text_response(StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned()),
         "/readyz" => ready(shared),
         "/metrics" => text_response(StatusCode::OK, metrics::CONTENT_TYPE, metrics::page(shared)),
         _ => Refusal::new(

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use keywright_core::ring::{Backoff, Event, Health, Moment};
-use keywright_core::{Bench, Cause, Classified};
+use keywright_core::{Bench, Cause, Classified, Fingerprint};
 
 use crate::clock;
 use crate::key::{Change, Key, KeyValue};
@@ -17,16 +17,17 @@ use crate::shared::Shared;
 pub(crate) struct InUse {
     pub(crate) key: Arc<Key>,
     pub(crate) value: Arc<KeyValue>,
-    /// Whether this attempt is the one that probation allows.
-    pub(crate) trial: bool,
+    /// Set for the one attempt that probation allows: whom to tell when it is over.
+    pub(crate) trial: Option<Arc<Upstream>>,
     /// When it was chosen.
     pub(crate) taken_at: Moment,
 }
 
 impl Drop for InUse {
     fn drop(&mut self) {
-        if self.trial {
+        if let Some(upstream) = &self.trial {
             self.key.end_trial();
+            upstream.changed();
         }
     }
 }
@@ -53,93 +54,68 @@ pub(crate) fn served(shared: &Shared, upstream: &Upstream, used: &InUse, now: Mo
     counts.served.fetch_add(1, Ordering::Relaxed);
     counts.last_served.store(now.0, Ordering::Relaxed);
     // Only probation learns from a served request; every other state is left alone without a lock.
-    if used.trial {
-        let change = used.key.tell(
-            used.value.fingerprint,
-            Event::Served,
-            &Backoff::default(),
-            now,
-        );
+    if used.trial.is_some() {
+        let change = used.key.tell(used.value.fingerprint, Event::Served, &Backoff::default(), now);
         announce(shared, upstream, &used.key, change);
     }
 }
 
+/// What a refusal said.
+pub(crate) struct Refusal<'a> {
+    pub(crate) status: u16,
+    pub(crate) classified: &'a Classified,
+    /// The model that was asked for.
+    pub(crate) model: Option<&'a str>,
+    pub(crate) retry_after: Option<Duration>,
+}
+
 /// The attempt was refused.
-pub(crate) fn refused(
-    shared: &Shared,
-    upstream: &Upstream,
-    used: &InUse,
-    status: u16,
-    classified: &Classified,
-    model: Option<&str>,
-    retry_after: Option<Duration>,
-) {
+pub(crate) fn refused(shared: &Shared, upstream: &Upstream, used: &InUse, refusal: &Refusal<'_>) {
     let now = clock::now();
-    match classified.cause.bench() {
+    let cause = refusal.classified.cause;
+    match cause.bench() {
         Bench::Nothing => {}
         Bench::KeyAndModel => {
-            used.key.counts.refused.fetch_add(1, Ordering::Relaxed);
+            used.key.count_refusal(used.taken_at);
             // Without a model in the request there is no pair to bench.
-            if let Some(model) = model {
-                used.key.bench_model(model, classified.cause, now);
+            if let Some(model) = refusal.model {
+                used.key.bench_model(model, cause, now);
             }
         }
         Bench::Cooldown => {
-            let change = used.key.tell(
-                used.value.fingerprint,
-                Event::RateLimited(retry_after),
-                &shared.backoff,
-                now,
-            );
+            let event = Event::RateLimited(refusal.retry_after);
+            let change = used.key.tell(used.value.fingerprint, event, &shared.backoff, now);
             announce(shared, upstream, &used.key, change);
         }
         Bench::Key | Bench::Account => {
             used.key.count_refusal(used.taken_at);
-            let change = used.key.tell(
-                used.value.fingerprint,
-                Event::Refused(classified.cause),
-                &shared.backoff,
-                now,
-            );
-            if change.is_some_and(|change| change.from != change.to) {
-                used.key.note_refusal(upstream.spec, status, classified);
-            }
-            announce(shared, upstream, &used.key, change);
-            if classified.cause.bench() == Bench::Account {
-                refuse_account(shared, upstream, used, status, classified, now);
+            condemn(shared, upstream, &used.key, used.value.fingerprint, refusal, now);
+            if cause.bench() == Bench::Account {
+                refuse_account(shared, upstream, used, refusal, now);
             }
         }
     }
 }
 
+/// Tells one key of a refusal that concerns it.
+fn condemn(shared: &Shared, upstream: &Upstream, key: &Key, value: Fingerprint, refusal: &Refusal<'_>, now: Moment) {
+    let event = Event::Refused(refusal.classified.cause);
+    let change = key.tell(value, event, &shared.backoff, now);
+    if change.is_some_and(|change| change.from != change.to) {
+        key.note_refusal(upstream.spec, refusal.status, refusal.classified);
+    }
+    announce(shared, upstream, key, change);
+}
+
 /// What concerns the account concerns every key that is known to belong to it.
-fn refuse_account(
-    shared: &Shared,
-    upstream: &Upstream,
-    used: &InUse,
-    status: u16,
-    classified: &Classified,
-    now: Moment,
-) {
+fn refuse_account(shared: &Shared, upstream: &Upstream, used: &InUse, refusal: &Refusal<'_>, now: Moment) {
     let Some(account) = used.key.account.as_deref() else {
         return;
     };
-    for key in upstream
-        .keys
-        .iter()
-        .filter(|key| key.account.as_deref() == Some(account) && !Arc::ptr_eq(key, &used.key))
-    {
+    let same = |key: &&Arc<Key>| key.account.as_deref() == Some(account) && !Arc::ptr_eq(key, &used.key);
+    for key in upstream.keys.iter().filter(same) {
         if let Some(value) = key.value() {
-            let change = key.tell(
-                value.fingerprint,
-                Event::Refused(classified.cause),
-                &shared.backoff,
-                now,
-            );
-            if change.is_some() {
-                key.note_refusal(upstream.spec, status, classified);
-            }
-            announce(shared, upstream, key, change);
+            condemn(shared, upstream, key, value.fingerprint, refusal, now);
         }
     }
 }
@@ -160,12 +136,7 @@ pub(crate) fn announce(shared: &Shared, upstream: &Upstream, key: &Key, change: 
     let (from, to) = (change.from.name(), change.to.name());
     match change.to {
         Health::Quarantined { .. } if matches!(change.from, Health::Quarantined { .. }) => {
-            tracing::debug!(
-                provider = upstream.id,
-                key = key.masked(),
-                cause,
-                "key is still out"
-            );
+            tracing::debug!(provider = upstream.id, key = key.masked(), cause, "key is still out");
         }
         Health::Quarantined { .. } => {
             shared.wake_keeper.notify_one();
@@ -179,23 +150,16 @@ pub(crate) fn announce(shared: &Shared, upstream: &Upstream, key: &Key, change: 
                 "key is out"
             );
         }
-        _ => tracing::info!(
-            provider = upstream.id,
-            key = key.masked(),
-            from,
-            to,
-            cause,
-            "key changed"
-        ),
+        _ => tracing::info!(provider = upstream.id, key = key.masked(), from, to, cause, "key changed"),
     }
 }
 
 /// The cause that a state carries.
 pub(crate) const fn cause_of(health: Health) -> Option<Cause> {
     match health {
-        Health::Suspect { cause, .. }
-        | Health::Quarantined { cause, .. }
-        | Health::Probation { cause, .. } => Some(cause),
+        Health::Suspect { cause, .. } | Health::Quarantined { cause, .. } | Health::Probation { cause, .. } => {
+            Some(cause)
+        }
         Health::Active | Health::CoolingDown { .. } => None,
     }
 }

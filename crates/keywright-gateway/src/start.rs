@@ -92,31 +92,15 @@ pub enum StartError {
 
 impl Gateway {
     /// Starts the gateway. It listens when this returns.
-    pub async fn start(
-        config: Config,
-        resolver: Resolver,
-        options: StartOptions,
-    ) -> Result<Self, StartError> {
+    pub async fn start(config: Config, resolver: Resolver, options: StartOptions) -> Result<Self, StartError> {
         let workers = match config.gateway.workers {
             0 => std::thread::available_parallelism().map_or(2, usize::from),
             workers => workers,
         };
         let listener = bind(config.gateway.listen)?;
         let admin = config.gateway.admin.map(bind).transpose()?;
-        let tls = config
-            .gateway
-            .tls
-            .as_ref()
-            .map(listen::acceptor)
-            .transpose()?;
-        let live = Live::build(
-            &config,
-            &resolver,
-            options.run_token.as_ref(),
-            workers,
-            None,
-        )
-        .await?;
+        let tls = config.gateway.tls.as_ref().map(listen::acceptor).transpose()?;
+        let live = Live::build(&config, &resolver, options.run_token.as_ref(), workers, None).await?;
         let shared = Arc::new(Shared {
             budget: Arc::new(Budget::new(config.gateway.replay_total_bytes)),
             live: ArcSwap::from_pointee(live),
@@ -136,12 +120,8 @@ impl Gateway {
             workers,
         });
         shared.refresh_redactor();
-        let (listening, threads) = listen::start(&shared, listener, admin, tls)?;
-        Ok(Self {
-            shared,
-            listening,
-            threads,
-        })
+        let (listening, threads) = listen::start(&shared, listener, admin, tls.as_ref())?;
+        Ok(Self { shared, listening, threads })
     }
 
     /// Where callers connect.
@@ -180,10 +160,7 @@ impl Gateway {
             Ok(live) => {
                 self.shared.live.store(Arc::new(live));
                 self.shared.refresh_redactor();
-                before
-                    .upstreams
-                    .iter()
-                    .for_each(|upstream| upstream.changed());
+                before.upstreams.iter().for_each(|upstream| upstream.changed());
                 self.shared.reloads.fetch_add(1, Ordering::Relaxed);
                 self.shared.reload_error.store(None);
                 Ok(())
@@ -198,9 +175,7 @@ impl Gateway {
     /// Counts a configuration that could not be taken over.
     pub fn reload_failed(&self, why: &str) {
         self.shared.reload_failures.fetch_add(1, Ordering::Relaxed);
-        self.shared
-            .reload_error
-            .store(Some(Arc::new(why.to_owned())));
+        self.shared.reload_error.store(Some(Arc::new(why.to_owned())));
     }
 
     /// Stops taking requests, lets open ones end within `grace`, and stops. True when all of them ended.
@@ -208,7 +183,9 @@ impl Gateway {
         self.shared.draining.send_replace(true);
         let threads = std::mem::take(&mut self.threads);
         let joined = tokio::task::spawn_blocking(move || {
-            threads.into_iter().for_each(|thread| drop(thread.join()))
+            for thread in threads {
+                drop(thread.join());
+            }
         });
         let drained = tokio::time::timeout(grace, joined).await.is_ok();
         self.shared.stopping.store(true, Ordering::Release);
@@ -226,12 +203,8 @@ impl Drop for Gateway {
 
 fn bind(address: SocketAddr) -> Result<StdListener, StartError> {
     let failed = |source| StartError::Listen { address, source };
-    let socket = socket2::Socket::new(
-        socket2::Domain::for_address(address),
-        socket2::Type::STREAM,
-        None,
-    )
-    .map_err(failed)?;
+    let socket =
+        socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None).map_err(failed)?;
     // A port of a server that just ended may be taken again at once; a port in use may not.
     socket.set_reuse_address(cfg!(unix)).map_err(failed)?;
     socket.set_nonblocking(true).map_err(failed)?;

@@ -11,11 +11,7 @@ use crate::relay::Down;
 use crate::shared::Shared;
 
 /// Joins the caller's stream with the provider's, once both sides have switched.
-pub(crate) fn join(
-    shared: &Arc<Shared>,
-    mut response: Response<Down>,
-    caller: OnUpgrade,
-) -> Response<Down> {
+pub(crate) fn join(shared: &Arc<Shared>, mut response: Response<Down>, caller: OnUpgrade) -> Response<Down> {
     let provider = hyper::upgrade::on(&mut response);
     let mut draining = shared.draining.subscribe();
     tokio::spawn(async move {
@@ -37,11 +33,7 @@ pub(crate) fn join(
         }
     });
     let (mut parts, _) = response.into_parts();
-    parts
-        .headers
-        .insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    parts
-        .headers
-        .insert(UPGRADE, HeaderValue::from_static("websocket"));
+    parts.headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    parts.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     Response::from_parts(parts, Down::empty())
 }

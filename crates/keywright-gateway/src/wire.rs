@@ -40,12 +40,7 @@ pub(crate) struct Watched<S> {
 
 impl<S> Watched<S> {
     pub(crate) fn new(stream: S, watch: Arc<HeadWatch>) -> Self {
-        Self {
-            stream,
-            watch,
-            tail: [0; 4],
-            proper_line: false,
-        }
+        Self { stream, watch, tail: [0; 4], proper_line: false }
     }
 
     /// Follows the head to its end.
@@ -57,19 +52,11 @@ impl<S> Watched<S> {
             let before = self.before(bytes, at);
             let [_, _, second, first] = before;
             let proper = first == b'\r';
-            let blank = if proper {
-                second == b'\n'
-            } else {
-                first == b'\n'
-            };
+            let blank = if proper { second == b'\n' } else { first == b'\n' };
             if blank {
                 // The line before this blank one ended in a bare LF, or this one does, among proper lines.
                 let bare = if proper { before[1] != b'\r' } else { true };
-                let state = if bare && self.proper_line {
-                    SPLIT
-                } else {
-                    BODY
-                };
+                let state = if bare && self.proper_line { SPLIT } else { BODY };
                 self.watch.0.store(state, Ordering::Relaxed);
                 self.tail = [0; 4];
                 self.proper_line = false;
@@ -86,22 +73,14 @@ impl<S> Watched<S> {
     fn before(&self, bytes: &[u8], at: usize) -> [u8; 4] {
         let mut before = [0; 4];
         for back in 1..=4 {
-            before[4 - back] = if at >= back {
-                bytes[at - back]
-            } else {
-                self.tail[4 - (back - at)]
-            };
+            before[4 - back] = if at >= back { bytes[at - back] } else { self.tail[4 - (back - at)] };
         }
         before
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let from = buf.filled().len();
         let polled = Pin::new(&mut this.stream).poll_read(cx, buf);
@@ -113,11 +92,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
     }
 
@@ -154,8 +129,7 @@ mod tests {
         let watch = Arc::new(HeadWatch::default());
         watch.expect_head();
         let mut watched = Watched::new((), Arc::clone(&watch));
-        head.chunks(head.len().div_ceil(pieces))
-            .for_each(|piece| watched.follow(piece));
+        head.chunks(head.len().div_ceil(pieces)).for_each(|piece| watched.follow(piece));
         watch.is_split()
     }
 
@@ -175,9 +149,6 @@ mod tests {
         for pieces in 1..proper.len() {
             assert!(!split(proper, pieces), "{pieces} pieces");
         }
-        assert!(
-            !split(b"GET / HTTP/1.1\nHost: h\n\n", 1),
-            "a client that never sends CR is old, not split"
-        );
+        assert!(!split(b"GET / HTTP/1.1\nHost: h\n\n", 1), "a client that never sends CR is old, not split");
     }
 }

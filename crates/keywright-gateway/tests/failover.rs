@@ -17,17 +17,8 @@ async fn a_request_is_served_with_the_first_key() {
     let reply = stage.chat().await;
     assert_eq!(reply.status, StatusCode::OK, "{}", reply.text());
     assert_eq!(reply.json()["object"], "chat.completion");
-    assert_eq!(
-        (
-            reply.header("x-keywright-provider"),
-            reply.header("x-keywright-attempts")
-        ),
-        ("openai", "1")
-    );
-    assert_eq!(
-        (stage.calls("openai", "one1"), stage.calls("openai", "two2")),
-        (1, 0)
-    );
+    assert_eq!((reply.header("x-keywright-provider"), reply.header("x-keywright-attempts")), ("openai", "1"));
+    assert_eq!((stage.calls("openai", "one1"), stage.calls("openai", "two2")), (1, 0));
 }
 
 #[tokio::test]
@@ -36,20 +27,8 @@ async fn a_revoked_key_fails_over_and_is_left_alone_after_one_look() {
     stage.chat().await;
     stage.set("openai", "one1", KeyState::Revoked);
     let reply = stage.chat().await;
-    assert_eq!(
-        (reply.status, reply.header("x-keywright-attempts")),
-        (StatusCode::OK, "2"),
-        "{}",
-        reply.text()
-    );
-    stage
-        .until("one1 is out", |report| {
-            matches!(
-                report.providers[0].keys[0].health,
-                Health::Quarantined { .. }
-            )
-        })
-        .await;
+    assert_eq!((reply.status, reply.header("x-keywright-attempts")), (StatusCode::OK, "2"), "{}", reply.text());
+    stage.until("one1 is out", |report| matches!(report.providers[0].keys[0].health, Health::Quarantined { .. })).await;
     let after_look = stage.calls("openai", "one1");
     for _ in 0..20 {
         assert_eq!(stage.chat().await.header("x-keywright-attempts"), "1");
@@ -57,19 +36,9 @@ async fn a_revoked_key_fails_over_and_is_left_alone_after_one_look() {
     // One request before, one refused, one probe; later looks come with backoff only.
     assert_eq!(after_look, 3);
     let report = stage.gateway.report();
-    let diagnosis = report.providers[0].keys[0]
-        .diagnosis
-        .clone()
-        .expect("a diagnosis");
-    assert_eq!(
-        diagnosis.cause,
-        Cause::RevokedOrRotated,
-        "it served before: {diagnosis:?}"
-    );
-    assert_eq!(
-        (report.failovers, report.providers[0].keys[0].useless),
-        (1, 0)
-    );
+    let diagnosis = report.providers[0].keys[0].diagnosis.clone().expect("a diagnosis");
+    assert_eq!(diagnosis.cause, Cause::RevokedOrRotated, "it served before: {diagnosis:?}");
+    assert_eq!((report.failovers, report.providers[0].keys[0].useless), (1, 0));
 }
 
 #[tokio::test]
@@ -77,36 +46,16 @@ async fn a_key_that_never_served_is_called_unknown_not_revoked() {
     let stage = stage().provider("openai", &["one1", "two2"]).start().await;
     stage.set("openai", "one1", KeyState::Unknown);
     assert_eq!(stage.chat().await.status, StatusCode::OK);
-    stage
-        .until("one1 is out", |report| {
-            matches!(
-                report.providers[0].keys[0].health,
-                Health::Quarantined { .. }
-            )
-        })
-        .await;
-    let diagnosis = stage.gateway.report().providers[0].keys[0]
-        .diagnosis
-        .clone()
-        .expect("a diagnosis");
+    stage.until("one1 is out", |report| matches!(report.providers[0].keys[0].health, Health::Quarantined { .. })).await;
+    let diagnosis = stage.gateway.report().providers[0].keys[0].diagnosis.clone().expect("a diagnosis");
     assert_eq!(diagnosis.cause, Cause::InvalidKey);
-    assert!(
-        diagnosis
-            .alternatives
-            .iter()
-            .any(|other| other.cause == Cause::RevokedOrRotated)
-    );
+    assert!(diagnosis.alternatives.iter().any(|other| other.cause == Cause::RevokedOrRotated));
 }
 
 #[tokio::test]
 async fn a_key_revoked_under_concurrent_load_loses_no_request() {
     for provider in ["openai", "fireworks", "together"] {
-        let stage = std::sync::Arc::new(
-            stage()
-                .provider(provider, &["one1", "two2", "three3"])
-                .start()
-                .await,
-        );
+        let stage = std::sync::Arc::new(stage().provider(provider, &["one1", "two2", "three3"]).start().await);
         let path = format!("/{provider}/v1/chat/completions");
         let mut calls = tokio::task::JoinSet::new();
         for number in 0..200 {
@@ -129,28 +78,15 @@ async fn a_key_revoked_under_concurrent_load_loses_no_request() {
 #[tokio::test]
 async fn streams_that_flow_when_their_key_is_revoked_end_whole() {
     let stage = stage().provider("openai", &["one1", "two2"]).start().await;
-    stage.set(
-        "openai",
-        "one1",
-        KeyState::Slow {
-            delay: Duration::from_millis(20),
-        },
-    );
+    stage.set("openai", "one1", KeyState::Slow { delay: Duration::from_millis(20) });
     let request = http::Request::post("/openai/v1/chat/completions")
         .header("content-type", "application/json")
-        .body(http_body_util::Full::new(bytes::Bytes::from_static(
-            STREAM.as_bytes(),
-        )))
+        .body(http_body_util::Full::new(bytes::Bytes::from_static(STREAM.as_bytes())))
         .expect("a request");
     let response = common::begin(stage.gateway.addr(), request).await;
     assert_eq!(response.status(), StatusCode::OK);
     stage.set("openai", "one1", KeyState::Revoked);
-    let body = response
-        .into_body()
-        .collect()
-        .await
-        .expect("a whole stream")
-        .to_bytes();
+    let body = response.into_body().collect().await.expect("a whole stream").to_bytes();
     assert!(body.ends_with(b"data: [DONE]\n\n"));
 }
 
@@ -160,27 +96,13 @@ async fn when_every_key_is_out_the_answer_names_them_and_the_fix() {
     stage.set("openai", "one1", KeyState::Revoked);
     stage.set("openai", "two2", KeyState::Deactivated);
     let reply = stage.chat().await;
-    assert_eq!(
-        reply.status,
-        StatusCode::SERVICE_UNAVAILABLE,
-        "{}",
-        reply.text()
-    );
+    assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE, "{}", reply.text());
     assert_eq!(reply.header("x-should-retry"), "false");
     assert_eq!(reply.header("x-keywright-origin"), "gateway");
     assert!(!reply.header("retry-after").is_empty());
-    let message = reply.json()["error"]["message"]
-        .as_str()
-        .expect("a message")
-        .to_owned();
-    assert!(
-        message.contains("sk-proj-…one1") && message.contains("[invalid_key]"),
-        "{message}"
-    );
-    assert!(
-        message.contains("sk-proj-…two2") && message.contains("[account_deactivated]"),
-        "{message}"
-    );
+    let message = reply.json()["error"]["message"].as_str().expect("a message").to_owned();
+    assert!(message.contains("sk-proj-…one1") && message.contains("[invalid_key]"), "{message}");
+    assert!(message.contains("sk-proj-…two2") && message.contains("[account_deactivated]"), "{message}");
     assert!(message.contains("Fix: "), "{message}");
     for tag in ["one1", "two2"] {
         assert!(!reply.text().contains(&key("openai", tag)));
@@ -194,23 +116,12 @@ async fn when_every_key_is_out_the_answer_names_them_and_the_fix() {
 #[tokio::test]
 async fn a_rotated_in_key_saves_the_very_request_that_met_the_dead_one() {
     let stage = stage().provider("together", &["old1"]).start().await;
-    stage
-        .emulator
-        .set_key("together", &key("together", "new2"), KeyState::Valid)
-        .expect("a key");
+    stage.emulator.set_key("together", &key("together", "new2"), KeyState::Valid).expect("a key");
     stage.set("together", "old1", KeyState::Revoked);
-    stage.rewrite(
-        "together",
-        "old1",
-        &format!("{}\n", key("together", "new2")),
-    );
+    stage.rewrite("together", "old1", &format!("{}\n", key("together", "new2")));
     let reply = stage.post("/together/v1/chat/completions", CHAT).await;
     assert_eq!(reply.status, StatusCode::OK, "{}", reply.text());
-    assert!(
-        stage.gateway.report().providers[0].keys[0]
-            .masked
-            .ends_with("new2")
-    );
+    assert!(stage.gateway.report().providers[0].keys[0].masked.ends_with("new2"));
 }
 
 #[tokio::test]
@@ -221,10 +132,7 @@ async fn a_key_that_works_again_comes_back() {
     stage.set("openai", "one1", KeyState::Valid);
     stage
         .until("one1 may serve again", |report| {
-            !matches!(
-                report.providers[0].keys[0].health,
-                Health::Quarantined { .. }
-            )
+            !matches!(report.providers[0].keys[0].health, Health::Quarantined { .. })
         })
         .await;
     assert_eq!(stage.chat().await.status, StatusCode::OK);
@@ -241,37 +149,18 @@ async fn a_passing_permission_glitch_condemns_no_key() {
 
 #[tokio::test]
 async fn an_account_without_credit_takes_its_keys_along() {
-    let keys = [
-        ("one1", Some("a"), None),
-        ("two2", Some("a"), None),
-        ("three3", Some("b"), None),
-    ];
+    let keys = [("one1", Some("a"), None), ("two2", Some("a"), None), ("three3", Some("b"), None)];
     let stage = stage().labelled("openai", &keys).start().await;
     stage.set("openai", "one1", KeyState::OutOfCredit);
     let reply = stage.chat().await;
-    assert_eq!(
-        (reply.status, reply.header("x-keywright-attempts")),
-        (StatusCode::OK, "2"),
-        "{}",
-        reply.text()
-    );
-    assert_eq!(
-        (
-            stage.calls("openai", "two2"),
-            stage.calls("openai", "three3")
-        ),
-        (0, 1)
-    );
+    assert_eq!((reply.status, reply.header("x-keywright-attempts")), (StatusCode::OK, "2"), "{}", reply.text());
+    assert_eq!((stage.calls("openai", "two2"), stage.calls("openai", "three3")), (0, 1));
 }
 
 #[tokio::test]
 async fn a_short_rate_limit_is_waited_for_and_a_long_one_moves_on() {
     let stage = stage().provider("openai", &["one1", "two2"]).start().await;
-    let limited = |ms| KeyState::RateLimited {
-        after: 0,
-        n: Some(1),
-        retry_after: Some(Duration::from_millis(ms)),
-    };
+    let limited = |ms| KeyState::RateLimited { after: 0, n: Some(1), retry_after: Some(Duration::from_millis(ms)) };
     stage.set("openai", "one1", limited(1_000));
     let reply = stage.chat().await;
     assert_eq!(reply.status, StatusCode::OK, "{}", reply.text());
@@ -279,10 +168,7 @@ async fn a_short_rate_limit_is_waited_for_and_a_long_one_moves_on() {
     stage.set("openai", "one1", limited(60_000));
     assert_eq!(stage.chat().await.status, StatusCode::OK);
     assert_eq!(stage.calls("openai", "two2"), 1);
-    assert!(matches!(
-        stage.gateway.report().providers[0].keys[0].health,
-        Health::CoolingDown { .. }
-    ));
+    assert!(matches!(stage.gateway.report().providers[0].keys[0].health, Health::CoolingDown { .. }));
 }
 
 #[tokio::test]
@@ -291,53 +177,22 @@ async fn a_rate_limit_of_the_only_key_goes_down_as_it_is() {
     stage.set(
         "openai",
         "one1",
-        KeyState::RateLimited {
-            after: 0,
-            n: None,
-            retry_after: Some(Duration::from_secs(60)),
-        },
+        KeyState::RateLimited { after: 0, n: None, retry_after: Some(Duration::from_secs(60)) },
     );
     let reply = stage.chat().await;
     assert_eq!(reply.status, StatusCode::TOO_MANY_REQUESTS);
-    assert_eq!(
-        (
-            reply.header("x-keywright-origin"),
-            reply.header("retry-after")
-        ),
-        ("provider", "60")
-    );
+    assert_eq!((reply.header("x-keywright-origin"), reply.header("retry-after")), ("provider", "60"));
 }
 
 #[tokio::test]
 async fn a_model_that_one_key_may_not_use_is_asked_of_another() {
     let stage = stage().provider("openai", &["one1", "two2"]).start().await;
-    stage.set(
-        "openai",
-        "one1",
-        KeyState::ModelBlocked {
-            models: vec!["gpt-4o-mini".to_owned()],
-        },
-    );
+    stage.set("openai", "one1", KeyState::ModelBlocked { models: vec!["gpt-4o-mini".to_owned()] });
     assert_eq!(stage.chat().await.header("x-keywright-attempts"), "2");
-    assert_eq!(
-        stage.chat().await.header("x-keywright-attempts"),
-        "1",
-        "the pair is benched"
-    );
-    let other = stage
-        .post(
-            "/openai/v1/chat/completions",
-            &CHAT.replace("gpt-4o-mini", "gpt-4.1"),
-        )
-        .await;
-    assert_eq!(
-        (other.status, other.header("x-keywright-attempts")),
-        (StatusCode::OK, "1")
-    );
-    assert_eq!(
-        stage.gateway.report().providers[0].keys[0].health,
-        Health::Active
-    );
+    assert_eq!(stage.chat().await.header("x-keywright-attempts"), "1", "the pair is benched");
+    let other = stage.post("/openai/v1/chat/completions", &CHAT.replace("gpt-4o-mini", "gpt-4.1")).await;
+    assert_eq!((other.status, other.header("x-keywright-attempts")), (StatusCode::OK, "1"));
+    assert_eq!(stage.gateway.report().providers[0].keys[0].health, Health::Active);
 }
 
 #[tokio::test]
@@ -355,18 +210,12 @@ async fn an_error_as_first_event_moves_on_and_one_in_mid_stream_does_not() {
 #[tokio::test]
 async fn what_is_not_the_keys_fault_is_never_failed_over() {
     let stage = stage().provider("openai", &["one1", "two2"]).start().await;
-    stage.emulator.set_settings(keywright_emulator::Settings {
-        assistants: Assistants::Gone,
-        ..stage.emulator.settings()
-    });
+    stage
+        .emulator
+        .set_settings(keywright_emulator::Settings { assistants: Assistants::Gone, ..stage.emulator.settings() });
     let gone = stage.post("/openai/v1/threads", "{}").await;
-    assert_eq!(
-        (gone.status, gone.header("x-keywright-cause")),
-        (StatusCode::NOT_FOUND, "assistants_gone")
-    );
-    let unknown = stage
-        .post("/openai/v1/chat/completions", "{\"model\":")
-        .await;
+    assert_eq!((gone.status, gone.header("x-keywright-cause")), (StatusCode::NOT_FOUND, "assistants_gone"));
+    let unknown = stage.post("/openai/v1/chat/completions", "{\"model\":").await;
     assert_eq!(unknown.status, StatusCode::BAD_REQUEST);
     stage.set("openai", "one1", KeyState::ServerError);
     assert_eq!(stage.chat().await.status, StatusCode::INTERNAL_SERVER_ERROR);
@@ -376,32 +225,18 @@ async fn what_is_not_the_keys_fault_is_never_failed_over() {
 #[tokio::test]
 async fn a_suspended_fireworks_account_is_told_with_its_cause() {
     let stage = stage().provider("fireworks", &["one1"]).start().await;
-    stage.set(
-        "fireworks",
-        "one1",
-        KeyState::Suspended(keywright_emulator::SuspendReason::CreditDepleted),
-    );
-    let reply = stage
-        .post("/fireworks/inference/v1/chat/completions", CHAT)
-        .await;
-    assert_eq!(
-        (reply.status, reply.header("x-keywright-cause")),
-        (StatusCode::SERVICE_UNAVAILABLE, "quota_exhausted")
-    );
+    stage.set("fireworks", "one1", KeyState::Suspended(keywright_emulator::SuspendReason::CreditDepleted));
+    let reply = stage.post("/fireworks/inference/v1/chat/completions", CHAT).await;
+    assert_eq!((reply.status, reply.header("x-keywright-cause")), (StatusCode::SERVICE_UNAVAILABLE, "quota_exhausted"));
 }
 
 #[tokio::test]
 async fn an_object_stays_with_keys_of_its_project() {
-    let keys = [
-        ("one1", None, Some("proj_a")),
-        ("two2", None, Some("proj_a")),
-        ("three3", None, Some("proj_b")),
-    ];
+    let keys = [("one1", None, Some("proj_a")), ("two2", None, Some("proj_a")), ("three3", None, Some("proj_b"))];
     let stage = stage().labelled("openai", &keys).start().await;
-    stage.emulator.set_settings(keywright_emulator::Settings {
-        assistants: Assistants::Live,
-        ..stage.emulator.settings()
-    });
+    stage
+        .emulator
+        .set_settings(keywright_emulator::Settings { assistants: Assistants::Live, ..stage.emulator.settings() });
     let beta = [("openai-beta", "assistants=v2")];
     let address = stage.gateway.addr();
     let made = post(address, "/openai/v1/threads", &beta, "{}").await;
@@ -415,12 +250,7 @@ async fn an_object_stays_with_keys_of_its_project() {
         )
         .expect("a key");
     let same = get(address, &format!("/openai/v1/threads/{thread}"), &beta).await;
-    assert_eq!(
-        (same.status, same.header("x-keywright-attempts")),
-        (StatusCode::OK, "2"),
-        "{}",
-        same.text()
-    );
+    assert_eq!((same.status, same.header("x-keywright-attempts")), (StatusCode::OK, "2"), "{}", same.text());
     stage
         .emulator
         .set_key(
@@ -430,17 +260,8 @@ async fn an_object_stays_with_keys_of_its_project() {
         )
         .expect("a key");
     let lost = get(address, &format!("/openai/v1/threads/{thread}"), &beta).await;
-    assert_eq!(
-        lost.status,
-        StatusCode::SERVICE_UNAVAILABLE,
-        "{}",
-        lost.text()
-    );
-    assert!(
-        lost.text().contains(&thread) && lost.text().contains("another project"),
-        "{}",
-        lost.text()
-    );
+    assert_eq!(lost.status, StatusCode::SERVICE_UNAVAILABLE, "{}", lost.text());
+    assert!(lost.text().contains(&thread) && lost.text().contains("another project"), "{}", lost.text());
     assert_eq!(stage.calls("openai", "three3"), 0);
 }
 
@@ -457,42 +278,22 @@ async fn keys_share_the_load_by_weight() {
     for _ in 0..40 {
         stage.chat().await;
     }
-    assert_eq!(
-        (stage.calls("openai", "one1"), stage.calls("openai", "two2")),
-        (30, 10)
-    );
+    assert_eq!((stage.calls("openai", "one1"), stage.calls("openai", "two2")), (30, 10));
 }
 
 #[tokio::test]
 async fn without_keys_the_callers_own_credential_goes_through() {
     let stage = stage().provider("openai", &[]).start().await;
     let own = key("openai", "own1");
-    stage
-        .emulator
-        .set_key("openai", &own, KeyState::Valid)
-        .expect("a key");
+    stage.emulator.set_key("openai", &own, KeyState::Valid).expect("a key");
     let bearer = format!("Bearer {own}");
-    let good = post(
-        stage.gateway.addr(),
-        "/openai/v1/chat/completions",
-        &[("authorization", &bearer)],
-        CHAT,
-    )
-    .await;
+    let good = post(stage.gateway.addr(), "/openai/v1/chat/completions", &[("authorization", &bearer)], CHAT).await;
     assert_eq!(good.status, StatusCode::OK);
-    let bad = post(
-        stage.gateway.addr(),
-        "/openai/v1/chat/completions",
-        &[("authorization", "Bearer My API Key")],
-        CHAT,
-    )
-    .await;
+    let bad =
+        post(stage.gateway.addr(), "/openai/v1/chat/completions", &[("authorization", "Bearer My API Key")], CHAT)
+            .await;
     assert_eq!(
-        (
-            bad.status,
-            bad.header("x-keywright-origin"),
-            bad.header("x-keywright-cause")
-        ),
+        (bad.status, bad.header("x-keywright-origin"), bad.header("x-keywright-cause")),
         (StatusCode::UNAUTHORIZED, "provider", "invalid_key")
     );
 }

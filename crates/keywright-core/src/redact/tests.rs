@@ -3,11 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn key() -> Secret {
-    Secret::new(format!(
-        "sk-proj-{}T3BlbkFJ{}",
-        "Ab1_".repeat(5),
-        "Zy9-".repeat(5)
-    ))
+    Secret::new(format!("sk-proj-{}T3BlbkFJ{}", "Ab1_".repeat(5), "Zy9-".repeat(5)))
 }
 
 fn redacted(text: &str) -> String {
@@ -21,10 +17,7 @@ fn a_loaded_key_is_masked_in_every_form() {
         let text = format!("before {} after", String::from_utf8_lossy(&form));
         let shown = redacted(&text);
         assert!(!shown.contains(&*String::from_utf8_lossy(&form)), "{shown}");
-        assert!(
-            shown.contains("before ") && shown.ends_with(" after"),
-            "{shown}"
-        );
+        assert!(shown.contains("before ") && shown.ends_with(" after"), "{shown}");
     }
 }
 
@@ -39,10 +32,7 @@ fn a_key_inside_basic_credentials_is_masked() {
 fn an_unknown_key_of_a_known_shape_is_masked() {
     let other = format!("tgp_v1_{}", "q".repeat(43));
     assert_eq!(redacted(&format!("'{other}'")), "'tgp_v1_…qqqq'");
-    assert_eq!(
-        redacted("sk-AAAAAAAAAAAAAAAAAAAAT3BlbkFJBBBBBBBBBBBBBBBBBBBB."),
-        "sk-…BBBB."
-    );
+    assert_eq!(redacted("sk-AAAAAAAAAAAAAAAAAAAAT3BlbkFJBBBBBBBBBBBBBBBBBBBB."), "sk-…BBBB.");
 }
 
 #[test]

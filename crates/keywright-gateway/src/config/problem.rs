@@ -26,23 +26,13 @@ impl fmt::Display for ConfigProblem {
 impl ConfigProblem {
     /// The problem that the TOML reader met.
     pub(crate) fn of_toml(text: &str, error: &toml::de::Error) -> Self {
-        let message = error
-            .message()
-            .lines()
-            .next()
-            .unwrap_or("not TOML")
-            .to_owned();
+        let message = error.message().lines().next().unwrap_or("not TOML").to_owned();
         let help = near_name(&message);
         Self::at(text, error.span().map(|span| span.start), message, help)
     }
 
     /// A problem at a byte of the text.
-    pub(crate) fn at(
-        text: &str,
-        offset: Option<usize>,
-        message: impl Into<String>,
-        help: Option<String>,
-    ) -> Self {
+    pub(crate) fn at(text: &str, offset: Option<usize>, message: impl Into<String>, help: Option<String>) -> Self {
         let place = offset.and_then(|offset| text.get(..offset)).map(|before| {
             let line = before.matches('\n').count() + 1;
             let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;

@@ -13,8 +13,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    Config, ConfigProblem, GatewaySettings, KeySettings, PathPolicy, ProviderSettings,
-    RouteSettings, TlsFiles, VirtualKeySettings,
+    Config, ConfigProblem, GatewaySettings, KeySettings, PathPolicy, ProviderSettings, RouteSettings, TlsFiles,
+    VirtualKeySettings,
 };
 
 /// keywright.toml
@@ -117,10 +117,7 @@ impl RawGateway {
             admin: self.admin,
             workers: self.workers,
             allowed_hosts: self.allowed_hosts,
-            tls: self
-                .tls_certificate
-                .zip(self.tls_key)
-                .map(|(certificate, key)| TlsFiles { certificate, key }),
+            tls: self.tls_certificate.zip(self.tls_key).map(|(certificate, key)| TlsFiles { certificate, key }),
             connect_timeout: ms(self.connect_timeout_ms),
             first_byte_timeout: ms(self.first_byte_timeout_ms),
             idle_timeout: ms(self.idle_timeout_ms),
@@ -206,8 +203,7 @@ impl<'de> Deserialize<'de> for RawKey {
             }
 
             fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<RawKey, A::Error> {
-                RawKeyTable::deserialize(serde::de::value::MapAccessDeserializer::new(map))
-                    .map(RawKey::Table)
+                RawKeyTable::deserialize(serde::de::value::MapAccessDeserializer::new(map)).map(RawKey::Table)
             }
         }
         deserializer.deserialize_any(Visitor)
@@ -271,54 +267,24 @@ struct Check<'t> {
 
 impl Check<'_> {
     fn problem<T>(&mut self, at: &Spanned<T>, message: impl Into<String>, help: Option<String>) {
-        self.problems.push(ConfigProblem::at(
-            self.text,
-            Some(at.span().start),
-            message,
-            help,
-        ));
+        self.problems.push(ConfigProblem::at(self.text, Some(at.span().start), message, help));
     }
 
     fn general(&mut self, message: &str, help: &str) {
-        self.problems.push(ConfigProblem::at(
-            self.text,
-            None,
-            message,
-            Some(help.to_owned()),
-        ));
+        self.problems.push(ConfigProblem::at(self.text, None, message, Some(help.to_owned())));
     }
 }
 
 impl RawConfig {
     pub(super) fn checked(self, text: &str) -> Result<Config, Vec<ConfigProblem>> {
-        let mut check = Check {
-            text,
-            problems: Vec::new(),
-        };
+        let mut check = Check { text, problems: Vec::new() };
         check_listen(&self.gateway, self.virtual_key.is_empty(), &mut check);
-        let providers: Vec<_> = self
-            .provider
-            .into_iter()
-            .map(|raw| provider(raw, &mut check))
-            .collect();
+        let providers: Vec<_> = self.provider.into_iter().map(|raw| provider(raw, &mut check)).collect();
         check_unique(&providers, &mut check);
-        let routes = self
-            .route
-            .into_iter()
-            .map(|raw| route(raw, &providers, &mut check))
-            .collect();
-        let virtual_keys = self
-            .virtual_key
-            .into_iter()
-            .map(|raw| virtual_key(raw, &mut check))
-            .collect();
+        let routes = self.route.into_iter().map(|raw| route(raw, &providers, &mut check)).collect();
+        let virtual_keys = self.virtual_key.into_iter().map(|raw| virtual_key(raw, &mut check)).collect();
         if check.problems.is_empty() {
-            Ok(Config {
-                gateway: self.gateway.settings(),
-                providers,
-                routes,
-                virtual_keys,
-            })
+            Ok(Config { gateway: self.gateway.settings(), providers, routes, virtual_keys })
         } else {
             Err(check.problems)
         }
@@ -333,17 +299,13 @@ fn check_listen(gateway: &RawGateway, open: bool, check: &mut Check<'_>) {
         );
     }
     if gateway.admin.is_some_and(|admin| !admin.ip().is_loopback()) {
-        check.general(
-            "the admin listener is beyond loopback",
-            "use 127.0.0.1 in `gateway.admin`",
-        );
+        check.general("the admin listener is beyond loopback", "use 127.0.0.1 in `gateway.admin`");
     }
     if gateway.listen.ip().is_loopback() {
         return;
     }
     if open {
-        let help =
-            "add a [[virtual_key]] (`keywright keys issue NAME` makes one), or listen on 127.0.0.1";
+        let help = "add a [[virtual_key]] (`keywright keys issue NAME` makes one), or listen on 127.0.0.1";
         check.general("anyone who reaches this address could use the keys", help);
     }
     if gateway.tls_certificate.is_none() && !gateway.allow_plaintext {
@@ -355,22 +317,11 @@ fn check_listen(gateway: &RawGateway, open: bool, check: &mut Check<'_>) {
 fn provider(raw: RawProvider, check: &mut Check<'_>) -> ProviderSettings {
     let catalogue = Catalogue::builtin();
     if catalogue.provider(raw.id.get_ref()).is_none() {
-        let near = near(
-            raw.id.get_ref(),
-            catalogue.providers().iter().map(|known| known.id.as_str()),
-        );
+        let near = near(raw.id.get_ref(), catalogue.providers().iter().map(|known| known.id.as_str()));
         let help = near.map(|near| format!("did you mean `{near}`?"));
-        check.problem(
-            &raw.id,
-            format!("unknown provider `{}`", raw.id.get_ref()),
-            help,
-        );
+        check.problem(&raw.id, format!("unknown provider `{}`", raw.id.get_ref()), help);
     }
-    let keys = raw
-        .keys
-        .into_iter()
-        .map(|key| self::key(key, check))
-        .collect();
+    let keys = raw.keys.into_iter().map(|key| self::key(key, check)).collect();
     let settings = ProviderSettings {
         id: raw.id.into_inner(),
         keys,
@@ -380,11 +331,7 @@ fn provider(raw: RawProvider, check: &mut Check<'_>) -> ProviderSettings {
         allow_double_billing: raw.allow_double_billing,
     };
     if let (Some(url), Err(error)) = (&raw.base_url, settings.origin()) {
-        check.problem(
-            url,
-            error.to_string(),
-            Some("write it as `https://host/path`".to_owned()),
-        );
+        check.problem(url, error.to_string(), Some("write it as `https://host/path`".to_owned()));
     }
     settings
 }
@@ -394,12 +341,7 @@ fn key(raw: Spanned<RawKey>, check: &mut Check<'_>) -> KeySettings {
     let settings = raw.into_inner().settings();
     if let Err(error) = settings.reference.parse::<keywright::sources::Reference>() {
         let help = Some("name the place instead, such as \"env://OPENAI_API_KEY\"".to_owned());
-        check.problems.push(ConfigProblem::at(
-            check.text,
-            Some(span.start),
-            error.to_string(),
-            help,
-        ));
+        check.problems.push(ConfigProblem::at(check.text, Some(span.start), error.to_string(), help));
     }
     settings
 }
@@ -420,9 +362,7 @@ fn route(raw: RawRoute, providers: &[ProviderSettings], check: &mut Check<'_>) -
     let mut to = Vec::new();
     for target in raw.to {
         match target.get_ref().split_once('/') {
-            Some((id, model))
-                if providers.iter().any(|provider| provider.id == id) && !model.is_empty() =>
-            {
+            Some((id, model)) if providers.iter().any(|provider| provider.id == id) && !model.is_empty() => {
                 to.push((id.to_owned(), model.to_owned()));
             }
             Some((id, _)) => {
@@ -433,20 +373,14 @@ fn route(raw: RawRoute, providers: &[ProviderSettings], check: &mut Check<'_>) -
                 );
                 check.problem(
                     &target,
-                    format!(
-                        "route `{}` names `{id}`, which is no configured provider",
-                        raw.model
-                    ),
+                    format!("route `{}` names `{id}`, which is no configured provider", raw.model),
                     Some(help),
                 );
             }
             None => check.problem(&target, "a route's target is `provider/model`", None),
         }
     }
-    RouteSettings {
-        model: raw.model,
-        to,
-    }
+    RouteSettings { model: raw.model, to }
 }
 
 fn virtual_key(raw: RawVirtualKey, check: &mut Check<'_>) -> VirtualKeySettings {
@@ -460,11 +394,7 @@ fn virtual_key(raw: RawVirtualKey, check: &mut Check<'_>) -> VirtualKeySettings 
     });
     for provider in &raw.providers {
         if Catalogue::builtin().provider(provider.get_ref()).is_none() {
-            check.problem(
-                provider,
-                format!("unknown provider `{}`", provider.get_ref()),
-                None,
-            );
+            check.problem(provider, format!("unknown provider `{}`", provider.get_ref()), None);
         }
     }
     let expires_at = raw.expires.and_then(|expires| {
@@ -502,25 +432,17 @@ fn hex32(text: &str) -> Option<[u8; 32]> {
 /// Seconds since 1970 of a full date-time; days by the civil calendar.
 fn unix_seconds(datetime: &toml::value::Datetime) -> Option<u64> {
     let (date, time, offset) = (datetime.date?, datetime.time?, datetime.offset?);
-    let (year, month, day) = (
-        i64::from(date.year),
-        i64::from(date.month),
-        i64::from(date.day),
-    );
+    let (year, month, day) = (i64::from(date.year), i64::from(date.month), i64::from(date.day));
     let shifted = if month <= 2 { year - 1 } else { year };
     let era = shifted.div_euclid(400);
     let year_of_era = shifted.rem_euclid(400);
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let days = era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100
-        + day_of_year
-        - 719_468;
+    let days = era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468;
     let minutes = match offset {
         toml::value::Offset::Z => 0,
         toml::value::Offset::Custom { minutes } => i64::from(minutes),
     };
-    let seconds = i64::from(time.hour) * 3600
-        + i64::from(time.minute) * 60
-        + i64::from(time.second.unwrap_or(0));
+    let seconds = i64::from(time.hour) * 3600 + i64::from(time.minute) * 60 + i64::from(time.second.unwrap_or(0));
     u64::try_from(days * 86_400 + seconds - minutes * 60).ok()
 }
 

@@ -7,10 +7,7 @@ fn problem(text: &str) -> ConfigProblem {
 #[test]
 fn the_sample_is_a_valid_configuration() {
     let config = Config::parse(Config::sample()).expect("valid");
-    assert_eq!(
-        config.providers[0].keys[0].reference,
-        "env://OPENAI_API_KEY"
-    );
+    assert_eq!(config.providers[0].keys[0].reference, "env://OPENAI_API_KEY");
     let all: String = Config::sample()
         .lines()
         .map(|line| {
@@ -41,9 +38,7 @@ fn a_wrong_type_is_named_with_its_place() {
 #[test]
 fn a_literal_key_is_refused_and_not_shown() {
     let key = format!("sk-proj-{}", "a".repeat(30));
-    let found = problem(&format!(
-        "[[provider]]\nid = \"openai\"\nkeys = [\"{key}\"]\n"
-    ));
+    let found = problem(&format!("[[provider]]\nid = \"openai\"\nkeys = [\"{key}\"]\n"));
     assert_eq!(found.line, Some(3));
     assert!(!found.to_string().contains(&key) && !found.help.unwrap_or_default().contains(&key));
 }
@@ -56,28 +51,22 @@ fn an_unknown_provider_gets_its_neighbour() {
 
 #[test]
 fn listening_beyond_loopback_is_asked_about() {
-    let problems =
-        Config::parse("[gateway]\nlisten = \"0.0.0.0:4100\"\n").expect_err("two problems");
+    let problems = Config::parse("[gateway]\nlisten = \"0.0.0.0:4100\"\n").expect_err("two problems");
     assert_eq!(problems.len(), 2);
 }
 
 #[test]
 fn every_problem_is_told_at_once() {
-    let text = "[[provider]]\nid = \"opnai\"\nbase_url = \"nowhere\"\n\n[[virtual_key]]\nname = \"a\"\nsha256 = \"12\"\n";
-    let lines: Vec<_> = Config::parse(text)
-        .expect_err("problems")
-        .iter()
-        .filter_map(|problem| problem.line)
-        .collect();
+    let text =
+        "[[provider]]\nid = \"opnai\"\nbase_url = \"nowhere\"\n\n[[virtual_key]]\nname = \"a\"\nsha256 = \"12\"\n";
+    let lines: Vec<_> = Config::parse(text).expect_err("problems").iter().filter_map(|problem| problem.line).collect();
     assert_eq!(lines, [2, 3, 7]);
 }
 
 #[test]
 fn an_expiry_is_a_moment() {
-    let text = format!(
-        "[[virtual_key]]\nname = \"a\"\nsha256 = \"{}\"\nexpires = 2027-01-31T00:00:00Z\n",
-        "0".repeat(64)
-    );
+    let text =
+        format!("[[virtual_key]]\nname = \"a\"\nsha256 = \"{}\"\nexpires = 2027-01-31T00:00:00Z\n", "0".repeat(64));
     let config = Config::parse(&text).expect("valid");
     assert_eq!(config.virtual_keys[0].expires_at, Some(1_801_353_600));
 }

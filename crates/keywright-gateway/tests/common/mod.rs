@@ -1,10 +1,6 @@
 //! One emulator, one gateway, keys in files: what every test starts from.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "each test binary uses a part of it"
-)]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,9 +14,7 @@ use hyper_util::rt::TokioIo;
 use keywright::sources::{Environment, Resolver};
 use keywright_core::ring::Backoff;
 use keywright_emulator::{Emulator, KeySpec, KeyState};
-use keywright_gateway::{
-    Config, Gateway, GatewaySettings, KeySettings, ProviderSettings, StartOptions,
-};
+use keywright_gateway::{Config, Gateway, GatewaySettings, KeySettings, ProviderSettings, StartOptions};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -50,9 +44,7 @@ impl Reply {
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().expect("text"))
+        self.headers.get(name).map_or("", |value| value.to_str().expect("text"))
     }
 }
 
@@ -68,29 +60,20 @@ pub fn key(provider: &str, tag: &str) -> String {
 
 /// Starts building a stage.
 pub fn stage() -> StageBuilder {
-    StageBuilder {
-        providers: Vec::new(),
-        settings: local_settings(),
-        adjust: Box::new(|_| {}),
-    }
+    StageBuilder { providers: Vec::new(), settings: local_settings(), adjust: Box::new(|_| {}) }
 }
 
 /// Loopback, a free port, two workers.
 pub fn local_settings() -> GatewaySettings {
-    GatewaySettings {
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        workers: 2,
-        ..GatewaySettings::default()
-    }
+    GatewaySettings { listen: SocketAddr::from(([127, 0, 0, 1], 0)), workers: 2, ..GatewaySettings::default() }
 }
 
+/// A key's tag, account and project.
+pub type Label = (&'static str, Option<&'static str>, Option<&'static str>);
 type Adjust = Box<dyn FnOnce(&mut Config)>;
 
 pub struct StageBuilder {
-    providers: Vec<(
-        &'static str,
-        Vec<(&'static str, Option<&'static str>, Option<&'static str>)>,
-    )>,
+    providers: Vec<(&'static str, Vec<Label>)>,
     pub settings: GatewaySettings,
     adjust: Adjust,
 }
@@ -98,17 +81,12 @@ pub struct StageBuilder {
 impl StageBuilder {
     /// Adds a provider with valid keys, named by their tags.
     pub fn provider(mut self, id: &'static str, tags: &[&'static str]) -> Self {
-        self.providers
-            .push((id, tags.iter().map(|tag| (*tag, None, None)).collect()));
+        self.providers.push((id, tags.iter().map(|tag| (*tag, None, None)).collect()));
         self
     }
 
     /// Adds a provider whose keys have an account and a project.
-    pub fn labelled(
-        mut self,
-        id: &'static str,
-        keys: &[(&'static str, Option<&'static str>, Option<&'static str>)],
-    ) -> Self {
+    pub fn labelled(mut self, id: &'static str, keys: &[Label]) -> Self {
         self.providers.push((id, keys.to_vec()));
         self
     }
@@ -128,10 +106,7 @@ impl StageBuilder {
     pub async fn start(self) -> Stage {
         let emulator = Emulator::builder().start().await.expect("an emulator");
         let directory = tempfile::tempdir().expect("a directory");
-        let mut config = Config {
-            gateway: self.settings,
-            ..Config::default()
-        };
+        let mut config = Config { gateway: self.settings, ..Config::default() };
         for (id, keys) in &self.providers {
             let mut provider = ProviderSettings::new(*id, []);
             provider.base_url = Some(emulator.base_url(id));
@@ -152,61 +127,34 @@ impl StageBuilder {
             config.providers.push(provider);
         }
         (self.adjust)(&mut config);
-        let gateway = start(
-            config,
-            StartOptions {
-                backoff: Some(quick()),
-                ..StartOptions::default()
-            },
-        )
-        .await;
-        Stage {
-            emulator,
-            gateway,
-            directory,
-        }
+        let gateway = start(config, StartOptions { backoff: Some(quick()), ..StartOptions::default() }).await;
+        Stage { emulator, gateway, directory }
     }
 }
 
 /// Looks come soon, so that tests do not wait.
 pub fn quick() -> Backoff {
-    Backoff {
-        first: Duration::from_millis(200),
-        longest: Duration::from_secs(1),
-        pause: Duration::from_millis(500),
-    }
+    Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(1), pause: Duration::from_millis(500) }
 }
 
 pub async fn start(config: Config, options: StartOptions) -> Gateway {
     let resolver = Resolver::new(Environment::default(), PathBuf::from("/"));
-    Gateway::start(config, resolver, options)
-        .await
-        .expect("a gateway")
+    Gateway::start(config, resolver, options).await.expect("a gateway")
 }
 
 impl Stage {
     pub fn set(&self, provider: &str, tag: &str, state: KeyState) {
-        self.emulator
-            .set_key(provider, &key(provider, tag), state)
-            .expect("a key");
+        self.emulator.set_key(provider, &key(provider, tag), state).expect("a key");
     }
 
     /// How often a key reached the provider, probes included.
     pub fn calls(&self, provider: &str, tag: &str) -> u64 {
-        self.emulator
-            .calls_of(provider, &key(provider, tag))
-            .iter()
-            .map(|count| count.calls)
-            .sum()
+        self.emulator.calls_of(provider, &key(provider, tag)).iter().map(|count| count.calls).sum()
     }
 
     /// Writes another value where a key is kept.
     pub fn rewrite(&self, provider: &str, tag: &str, value: &str) {
-        std::fs::write(
-            self.directory.path().join(format!("{provider}-{tag}")),
-            value,
-        )
-        .expect("a file");
+        std::fs::write(self.directory.path().join(format!("{provider}-{tag}")), value).expect("a file");
     }
 
     pub async fn post(&self, path: &str, body: &str) -> Reply {
@@ -221,18 +169,15 @@ impl Stage {
     pub async fn until(&self, what: &str, holds: impl Fn(&keywright_gateway::Report) -> bool) {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
         while !holds(&self.gateway.report()) {
-            assert!(
-                tokio::time::Instant::now() < deadline,
-                "never happened: {what}: {:?}",
-                self.gateway.report()
-            );
+            assert!(tokio::time::Instant::now() < deadline, "never happened: {what}: {:?}", self.gateway.report());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 }
 
 pub const CHAT: &str = r#"{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Hello"}]}"#;
-pub const STREAM: &str = r#"{"model":"gpt-4o-mini","stream":true,"max_tokens":20,"messages":[{"role":"user","content":"Hello"}]}"#;
+pub const STREAM: &str =
+    r#"{"model":"gpt-4o-mini","stream":true,"max_tokens":20,"messages":[{"role":"user","content":"Hello"}]}"#;
 
 /// One POST on a connection of its own.
 pub async fn post(address: SocketAddr, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
@@ -240,13 +185,7 @@ pub async fn post(address: SocketAddr, path: &str, headers: &[(&str, &str)], bod
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    send(
-        address,
-        request
-            .body(Full::new(Bytes::copy_from_slice(body.as_bytes())))
-            .expect("a request"),
-    )
-    .await
+    send(address, request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).expect("a request")).await
 }
 
 pub async fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Reply {
@@ -261,27 +200,16 @@ pub async fn send(address: SocketAddr, request: Request<Full<Bytes>>) -> Reply {
     let response = begin(address, request).await;
     let (head, body) = response.into_parts();
     let body = body.collect().await.expect("a whole body").to_bytes();
-    Reply {
-        status: head.status,
-        headers: head.headers,
-        body,
-    }
+    Reply { status: head.status, headers: head.headers, body }
 }
 
 /// Sends a request and gives the answer as soon as its head is there.
-pub async fn begin(
-    address: SocketAddr,
-    mut request: Request<Full<Bytes>>,
-) -> http::Response<Incoming> {
+pub async fn begin(address: SocketAddr, mut request: Request<Full<Bytes>>) -> http::Response<Incoming> {
     let stream = TcpStream::connect(address).await.expect("a connection");
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .expect("HTTP");
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("HTTP");
     tokio::spawn(connection);
     if !request.headers().contains_key("host") {
-        request
-            .headers_mut()
-            .insert("host", address.to_string().parse().expect("a host"));
+        request.headers_mut().insert("host", address.to_string().parse().expect("a host"));
     }
     sender.send_request(request).await.expect("an answer")
 }
@@ -296,19 +224,17 @@ pub async fn raw(address: SocketAddr, bytes: &[u8]) -> String {
 }
 
 /// An upstream that answers every connection with the same bytes, and says what it was sent.
-pub async fn canned(
-    answer: &'static [u8],
-) -> (SocketAddr, tokio::sync::mpsc::UnboundedReceiver<String>) {
+pub async fn canned(answer: &'static [u8]) -> (SocketAddr, tokio::sync::mpsc::Receiver<String>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
     let address = listener.local_addr().expect("an address");
-    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, receiver) = tokio::sync::mpsc::channel(64);
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let sender = sender.clone();
             tokio::spawn(async move {
                 let mut buffer = vec![0; 65_536];
                 let read = stream.read(&mut buffer).await.unwrap_or(0);
-                let _ = sender.send(String::from_utf8_lossy(&buffer[..read]).into_owned());
+                let _ = sender.send(String::from_utf8_lossy(&buffer[..read]).into_owned()).await;
                 let _ = stream.write_all(answer).await;
                 let _ = stream.shutdown().await;
             });
