@@ -1,0 +1,151 @@
+//! `cargo xtask test`: installs what the tests need, runs all of them and counts them.
+
+use crate::Failure;
+use crate::environments;
+use crate::process::{ROOT, TARGET, cargo, must, program, tee};
+use crate::report::Report;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+/// A stage of the test run. The order of the list is the order of the run.
+struct Stage {
+    name: &'static str,
+    about: &'static str,
+    runs: Runs,
+}
+
+/// What a stage starts.
+enum Runs {
+    Cargo,
+    PythonModule,
+    Pytest { environment: &'static str, folder: &'static str },
+    Node,
+}
+
+const STAGES: [Stage; 10] = [
+    stage("rust", "unit, integration and documentation tests of every crate", Runs::Cargo),
+    stage("python-module", "the Python module, as a program imports it", Runs::PythonModule),
+    pytest("wire", "every form of credential header, byte by byte", "openai-3", "tests/wire"),
+    pytest("sdk-openai-1", "openai 1.109.1 (Python)", "openai-1", "tests/sdk"),
+    pytest("sdk-openai-3", "openai 3.52.0 (Python)", "openai-3", "tests/sdk"),
+    pytest("sdk-together-2", "together 2.42.0 (Python)", "together-2", "tests/sdk"),
+    pytest("sdk-together-3", "together 3.1.1 (Python)", "together-3", "tests/sdk"),
+    pytest("sdk-fireworks-1", "fireworks-ai 1.2.30 (Python)", "fireworks-1", "tests/sdk"),
+    stage("sdk-node", "openai and together-ai (npm), newest", Runs::Node),
+    pytest("canary", "a marked key through every command shows nowhere", "openai-3", "tests/canary"),
+];
+
+const fn stage(name: &'static str, about: &'static str, runs: Runs) -> Stage {
+    Stage { name, about, runs }
+}
+
+const fn pytest(name: &'static str, about: &'static str, environment: &'static str, folder: &'static str) -> Stage {
+    stage(name, about, Runs::Pytest { environment, folder })
+}
+
+/// Runs the chosen stages, all of them when none is named.
+pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let chosen: Vec<&Stage> = match words.as_slice() {
+        [] => STAGES.iter().collect(),
+        ["--list"] => return Ok(list()),
+        ["--only", names @ ..] if !names.is_empty() => choose(names)?,
+        _ => return Err("usage: cargo xtask test [--only NAME…] [--list]".into()),
+    };
+    let mut report = Report::default();
+    let ready = report.step("environments", || install(&chosen)) && report.step("build", build);
+    if ready {
+        for stage in chosen {
+            match stage.command() {
+                Ok(mut command) => report.tests(stage.name, &mut command),
+                Err(failure) => drop(report.step(stage.name, || Err(failure))),
+            }
+        }
+    }
+    Ok(report.finish())
+}
+
+fn list() -> ExitCode {
+    for stage in &STAGES {
+        println!("{:<18} {}", stage.name, stage.about);
+    }
+    ExitCode::SUCCESS
+}
+
+/// The stages that a name means: its own, or all whose names begin with it.
+fn choose(names: &[&str]) -> Result<Vec<&'static Stage>, Failure> {
+    let means = |stage: &Stage, name: &str| {
+        stage.name == name || stage.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'))
+    };
+    if let Some(unknown) = names.iter().find(|name| !STAGES.iter().any(|stage| means(stage, name))) {
+        return Err(format!("no stage `{unknown}`; see `cargo xtask test --list`").into());
+    }
+    Ok(STAGES.iter().filter(|stage| names.iter().any(|name| means(stage, name))).collect())
+}
+
+fn install(stages: &[&Stage]) -> Result<(), Failure> {
+    let mut pythons = Vec::new();
+    for stage in stages {
+        if let Runs::Pytest { environment, .. } = stage.runs
+            && !pythons.contains(&environment)
+        {
+            pythons.push(environment);
+        }
+    }
+    environments::python(&pythons)?;
+    if stages.iter().any(|stage| matches!(stage.runs, Runs::Node)) {
+        environments::node()?;
+    }
+    Ok(())
+}
+
+/// Builds libraries, programs and tests in one go: two commands would build some dependencies twice.
+pub(crate) fn build() -> Result<(), Failure> {
+    let ended = tee(&mut cargo(&["build", "--workspace", "--all-targets", "--locked"]))?;
+    if ended.success { Ok(()) } else { Err("the workspace does not build".into()) }
+}
+
+impl Stage {
+    fn command(&self) -> Result<Command, Failure> {
+        Ok(match self.runs {
+            Runs::Cargo => cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]),
+            Runs::PythonModule => return python_module(),
+            Runs::Pytest { environment, folder } => {
+                let quietly = ["-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", folder];
+                python(environment, &quietly)
+            }
+            Runs::Node => node_tests(),
+        })
+    }
+}
+
+/// The interpreter of an environment, told where the program under test is.
+pub(crate) fn python(environment: &str, arguments: &[&str]) -> Command {
+    let mut command = program(environments::interpreter(environment), arguments);
+    command.env("KEYWRIGHT", keywright()).env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}
+
+/// The program under test.
+fn keywright() -> PathBuf {
+    TARGET.join("debug/keywright")
+}
+
+fn node_tests() -> Command {
+    let mut command =
+        program(environments::node_program(), &["--test", "--test-reporter=tap", "tests/sdk/node/scenarios.test.mjs"]);
+    command.env("KEYWRIGHT", keywright()).env("KEYWRIGHT_NODE_PACKAGES", environments::node_home());
+    command
+}
+
+/// Puts the built library where Python finds it under its import name, and tests it from there.
+fn python_module() -> Result<Command, Failure> {
+    let folder = environments::home().join("python-module");
+    fs::create_dir_all(&folder)?;
+    must(&mut cargo(&["build", "--locked", "--package", "keywright-python"]))?;
+    fs::copy(TARGET.join("debug/libkeywright.so"), folder.join("keywright.abi3.so"))?;
+    let mut command = program("python3", &["-m", "unittest", "discover", "-s", "tests/python", "-v"]);
+    command.env("PYTHONPATH", folder).env("PYTHONDONTWRITEBYTECODE", "1").current_dir(&*ROOT);
+    Ok(command)
+}
