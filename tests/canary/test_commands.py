@@ -1,0 +1,183 @@
+"""Every command, run with a marked key wherever a key can stand. To add a command, add a line to `COMMANDS`."""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import typing
+
+import canary
+import harness
+import pytest
+
+
+class Command(typing.NamedTuple):
+    arguments: list[str]
+    """Given on standard input."""
+    stdin: str = ""
+    """The environment holds the keys under their usual names."""
+    environment: bool = True
+
+
+"""`<openai>` stands for the marked key."""
+COMMANDS = {
+    "help": Command(["--help"]),
+    "version": Command(["--version"]),
+    "no such command": Command(["nosuch"]),
+    "config init": Command(["config", "init", "fresh.toml"]),
+    "config check": Command(["config", "check", "good.toml"]),
+    "config check, loud": Command(["-vv", "config", "check", "good.toml"]),
+    "config check as JSON": Command(["config", "check", "good.toml", "--json"]),
+    "config check, literal key": Command(["config", "check", "literal.toml"]),
+    "config check, literal key, as JSON": Command(["config", "check", "literal.toml", "--json"]),
+    "config check, key in the wrong places": Command(["config", "check", "wrong-places.toml"]),
+    "config check, key in the wrong places, as JSON": Command(["config", "check", "wrong-places.toml", "--json"]),
+    "config check, wrong values": Command(["config", "check", "wrong-values.toml"]),
+    "config check, wrong values, as JSON": Command(["config", "check", "wrong-values.toml", "--json"]),
+    "config check, broken after the key": Command(["config", "check", "broken.toml"]),
+    "config schema": Command(["config", "schema"]),
+    "serve, literal key": Command(["serve", "--config", "literal.toml"]),
+    "serve, key in the wrong places": Command(["serve", "--config", "wrong-places.toml", "--json"]),
+    "serve, wrong values": Command(["serve", "--config", "wrong-values.toml"]),
+    "serve, check": Command(["-vv", "serve", "--config", "good.toml", "--check"]),
+    "serve, check, as JSON": Command(["serve", "--config", "good.toml", "--check", "--json"]),
+    "keys issue": Command(["keys", "issue", "app"]),
+    "run, environment dumped": Command(["run", "--", "env"]),
+    "run, environment and command lines dumped": Command(["run", "--", "sh", "-c", "cat /proc/self/environ /proc/*/cmdline"]),
+    "run, loud": Command(["-vv", "run", "--", "true"]),
+    "run as JSON": Command(["run", "--json", "--", "true"]),
+    "run, program that fails": Command(["run", "--", "sh", "-c", "exit 3"]),
+    "run, no such program": Command(["run", "--", "./nosuch"]),
+    "run, .env only": Command(["run", "--", "env"], environment=False),
+    "run, other .env": Command(["run", "--env-file", "other.env", "--", "env"], environment=False),
+    "run, key passed through": Command(["run", "--direct", "--", "env"]),
+    "run, key printed by the program": Command(["run", "--", "sh", "-c", "cat .env; cat .env >&2"]),
+    "run, key in base64 printed by the program": Command(["run", "--", "sh", "-c", "base64 -w0 .env"]),
+    "emulate, port that is no port": Command(["emulate", "--listen", "<openai>"]),
+    "completions": Command(["completions", "bash"]),
+    "man": Command(["man"]),
+    "explain": Command(["explain", "-"], stdin="openai.AuthenticationError: Illegal header value b'Bearer <openai>\\n'"),
+    "explain as JSON": Command(["explain", "--json", "-"], stdin="Incorrect API key provided: <openai>."),
+    "doctor": Command(["doctor"]),
+    "doctor as JSON": Command(["doctor", "--json"]),
+    "pages": Command(["pages", "list"]),
+    "key as a command": Command(["<openai>"]),
+    "key as an option": Command(["run", "--<openai>", "--", "true"]),
+    "key as a value": Command(["serve", "--config", "<openai>"]),
+    "key as a provider": Command(["run", "--provider", "<openai>", "--", "true"]),
+}
+
+"""Keys where people really put them, and where nothing expects them."""
+FILES = {
+    ".env": "OPENAI_API_KEY=<openai>\nFIREWORKS_API_KEY=<fireworks>\nTOGETHER_API_KEY=<together>\n",
+    "other.env": "OPENAI_API_KEY='<openai>\nFIREWORKS_API_KEY=<fireworks> # <fireworks>\n=<together>\n<together>\n",
+    "good.toml": '[[provider]]\nid = "openai"\nkeys = ["env://OPENAI_API_KEY", "dotenv://.env#OPENAI_API_KEY"]\n',
+    "literal.toml": '[[provider]]\nid = "openai"\nkeys = ["<openai>"]\n[[provider]]\nid = "together"\nkeys = ["env://<together>"]\n',
+    "wrong-places.toml": """\
+[gateway]
+listen = "<openai>"
+<openai> = 1
+[[provider]]
+id = "<openai>"
+base_url = "https://user:<openai>@host/?key=<openai>"
+api_key = "<openai>"
+keys = "<openai>"
+[[virtual_key]]
+name = "<openai>"
+sha256 = "<openai>"
+""",
+    "wrong-values.toml": """\
+[[provider]]
+id = "openai"
+base_url = "https://user:<openai>@host/?key=<openai>"
+keys = ["env://OPENAI_API_KEY", "vault://<openai>", "dotenv://<openai>", "<fireworks>#<together>"]
+[[route]]
+model = "<openai>"
+to = ["<openai>", "openai/<openai>", "<openai>/gpt"]
+[[virtual_key]]
+name = "<openai>"
+sha256 = "<openai>"
+providers = ["<openai>"]
+""",
+    "broken.toml": '[[provider]]\nid = "openai"\nkeys = ["<openai>\n',
+}
+
+
+@pytest.fixture
+def canaries() -> dict[str, canary.Canary]:
+    return {provider: canary.Canary(provider, harness.new_key(provider)) for provider in harness.PROVIDERS}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_command_shows_a_key(name, canaries, tmp_path):
+    command = COMMANDS[name]
+    for file, text in FILES.items():
+        (tmp_path / file).write_text(fill(text, canaries))
+        (tmp_path / file).chmod(0o600)
+    environment = harness.surroundings(str(tmp_path)) | {"KEYWRIGHT_LOG": "trace", "RUST_BACKTRACE": "1"}
+    if command.environment:
+        environment |= {f"{provider.upper()}_API_KEY": known.key for provider, known in canaries.items()}
+        environment |= {"MY_COPY": canaries["openai"].key, "OPENAI_ORG_ID": "org-x"}
+    arguments = [fill(word, canaries) for word in command.arguments]
+    ended = subprocess.run(
+        [str(harness.keywright()), *arguments],
+        input=fill(command.stdin, canaries).encode(),
+        capture_output=True,
+        env=environment,
+        cwd=tmp_path,
+        timeout=harness.DEADLINE_SECONDS,
+        check=False,
+    )
+    assert ended.returncode != 101, f"a panic\n{ended.stderr.decode()}"
+    for known in canaries.values():
+        known.must_not_show("standard output", ended.stdout)
+        known.must_not_show("standard error", ended.stderr)
+        known.must_not_show_in_files(tmp_path, FILES)
+
+
+def test_the_program_that_run_starts_holds_no_key(canaries, tmp_path):
+    """Its environment is read from outside: the program itself cannot help to hide anything."""
+    environment = harness.surroundings(str(tmp_path))
+    environment |= {f"{provider.upper()}_API_KEY": known.key for provider, known in canaries.items()}
+    environment |= {"MY_COPY": canaries["openai"].key, "URL": f"https://x/?key={canaries['together'].key}"}
+    waits = ["run", "--", "sh", "-c", "echo ready; read line"]
+    process = subprocess.Popen(
+        [str(harness.keywright()), *waits],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        cwd=tmp_path,
+    )
+    with process:
+        assert process.stdout and process.stdout.readline() == b"ready\n", process.stderr and process.stderr.read()
+        children = list(canary.descendants(process.pid))
+        assert children
+        for known in canaries.values():
+            known.must_not_show_in_processes(process.pid)
+            for child in children:
+                known.must_not_show(f"the environment of process {child}", canary.read_process(child, "environ"))
+        process.communicate(b"\n")
+
+
+def fill(text: str, canaries: dict[str, canary.Canary]) -> str:
+    for provider, known in canaries.items():
+        text = text.replace(f"<{provider}>", known.key)
+    return text
+
+
+def test_the_search_finds_what_it_must():
+    """A search that finds nothing proves nothing."""
+    known = canary.Canary("openai", harness.new_key("openai"))
+    for form, body in canary.echoes(known.key).items():
+        with pytest.raises(AssertionError):
+            known.must_not_show(form, body)
+    known.must_not_show("a mask", f"{known.key[:8]}…{known.key[-4:]}")
+
+
+def test_the_files_hold_the_keys(canaries):
+    """As above: a canary that is never put anywhere sings nowhere."""
+    for name, text in FILES.items():
+        held = [known for known in canaries.values() if known.key in fill(text, canaries)]
+        assert held or name == "good.toml", name
+    assert pathlib.Path(harness.keywright()).exists()
