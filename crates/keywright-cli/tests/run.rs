@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use common::{Place, hex, openai_key};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 fn with_key() -> Place {
     Place::new().env("OPENAI_API_KEY", &openai_key(1))
@@ -209,6 +209,30 @@ fn signals_reach_the_program() {
         running.signal(signal);
         running.end().code(5).out("heard");
     }
+}
+
+#[test]
+fn an_ignored_signal_stays_ignored() {
+    let place = with_key();
+    let script = "trap '' HUP; exec \"$0\" run -- sh -c 'echo ready; read line; echo alive'";
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_keywright")]);
+    let running = place.start_command(command, "ready", std::process::Stdio::piped());
+    running.signal(Signal::HUP);
+    running.end().code(0).out("alive");
+}
+
+#[test]
+fn what_runs_in_the_background_does_not_hold_us() {
+    let place = with_key();
+    sh(&place, "sleep 600 & echo started $!")
+        .code(0)
+        .out("started");
+}
+
+#[test]
+fn the_two_dashes_may_be_left_out() {
+    with_key().run(&["run", "-q", "sh", "-c", "exit 4"]).code(4);
 }
 
 #[test]

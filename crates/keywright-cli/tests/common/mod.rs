@@ -52,14 +52,17 @@ impl Place {
     /// The binary with these arguments; nothing of the tester's environment but `PATH`.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keywright"));
+        command.args(arguments).stdin(Stdio::null());
+        self.furnish(&mut command);
         command
-            .args(arguments)
+    }
+
+    fn furnish(&self, command: &mut Command) {
+        command
             .current_dir(self.path())
             .env_clear()
             .env("PATH", env!("PATH"))
-            .envs(self.variables.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null());
-        command
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
@@ -73,8 +76,16 @@ impl Place {
 
     /// Starts the binary and waits for a line of stdout that contains `sign`.
     pub(crate) fn start(&self, arguments: &[&str], sign: &str) -> Running {
-        let mut command = self.command(arguments);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.start_command(self.command(arguments), sign, Stdio::null())
+    }
+
+    /// The same for any command, which gets this standard input.
+    pub(crate) fn start_command(&self, mut command: Command, sign: &str, stdin: Stdio) -> Running {
+        self.furnish(&mut command);
+        command
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
         let mut before = String::new();
@@ -121,6 +132,7 @@ impl Running {
     }
 
     pub(crate) fn end(mut self) -> Ended {
+        drop(self.child.stdin.take());
         let mut stdout = std::mem::take(&mut self.before);
         self.stdout.read_to_string(&mut stdout).expect("readable");
         let mut stderr = String::new();

@@ -31,6 +31,8 @@ pub(super) struct Child<'a> {
 pub(super) struct Ended {
     /// Its exit code, or 128 + N for signal N.
     pub(super) code: u8,
+    /// Whether a signal ended it.
+    pub(super) by_signal: bool,
     /// Whether its stderr showed that a provider refused a key.
     pub(super) saw_refusal: bool,
 }
@@ -68,12 +70,12 @@ impl Child<'_> {
                 signal = signals.next() => signals.pass_on(signal, pid),
             }
         };
-        for relay in relays.iter().flatten() {
-            relay.finish().await;
-        }
+        let [stdout, stderr] = &relays;
+        tokio::join!(finish(stdout.as_ref()), finish(stderr.as_ref()));
         Ok(Ended {
             code: code(status),
-            saw_refusal: relays[1].as_ref().is_some_and(Relay::saw_refusal),
+            by_signal: status.signal().is_some(),
+            saw_refusal: stderr.as_ref().is_some_and(Relay::saw_refusal),
         })
     }
 
@@ -107,6 +109,12 @@ impl Child<'_> {
             .stderr
             .map(|pipe| Relay::start(pipe, io::stderr(), Arc::clone(redactor)));
         Ok([stdout.transpose()?, stderr.transpose()?])
+    }
+}
+
+async fn finish(relay: Option<&Relay>) {
+    if let Some(relay) = relay {
+        relay.finish().await;
     }
 }
 

@@ -121,8 +121,8 @@ const SIGNS: &[&str] = &[
 const LONGEST_SIGN: usize = 32;
 const CHUNK_BYTES: usize = 64 * 1024;
 const TICK: Duration = Duration::from_millis(10);
-/// Two seconds.
-const TICKS_OF_SILENCE: u32 = 200;
+/// One second.
+const TICKS_OF_SILENCE: u32 = 100;
 
 #[cfg(test)]
 mod tests {

@@ -120,7 +120,10 @@ impl Rings {
     }
 
     fn discover(&mut self, names_of: &'static ProviderSpec, door: &Door, resolver: &Resolver) {
-        let discovery = resolver.discover(names_of, &self.files);
+        // That there is no `.env` is told once, not for each provider.
+        let absent = |file: &Result<_, _>| matches!(file, Err(SourceError::NoFile));
+        let there = self.files.iter().filter(|(_, file)| !absent(file)).cloned();
+        let discovery = resolver.discover(names_of, &there.collect::<Vec<_>>());
         let spec = Catalogue::builtin()
             .provider(&door.leads_to)
             .unwrap_or(names_of);

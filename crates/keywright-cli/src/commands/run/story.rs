@@ -169,9 +169,10 @@ impl Ending<'_> {
         self.ended.code != 0 || self.ended.saw_refusal
     }
 
-    /// A token was handed out, nothing came, and the program failed.
+    /// A token was handed out, nothing came, and the program failed by itself.
     fn bypassed(&self) -> bool {
-        self.failed() && self.report.requests == 0
+        let by_itself = self.ended.saw_refusal || !self.ended.by_signal;
+        self.failed() && by_itself && self.report.requests == 0
     }
 
     fn dead_keys(&self) -> impl Iterator<Item = (&str, &str, &Diagnosis)> {
