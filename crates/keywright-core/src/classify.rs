@@ -40,11 +40,16 @@ pub struct Classified {
 /// A `200` whose body is an error is a failure: providers send those on streams.
 pub fn classify(provider: &ProviderSpec, answer: &Answer<'_>) -> Option<Classified> {
     let reading = Reading::of(answer.body);
-    if answer.status < 400 && !reading.is_error {
-        return None;
-    }
-    let rule = provider.rules.iter().find(|rule| rule.matches(answer, &reading));
-    Some(match rule {
+    (answer.status >= 400 || reading.is_error).then(|| match_rules(provider, answer, reading))
+}
+
+/// Says what a failure means, where the status alone makes it one.
+pub fn classify_failure(provider: &ProviderSpec, answer: &Answer<'_>) -> Classified {
+    match_rules(provider, answer, Reading::of(answer.body))
+}
+
+fn match_rules(provider: &ProviderSpec, answer: &Answer<'_>, reading: Reading) -> Classified {
+    match provider.rules.iter().find(|rule| rule.matches(answer, &reading)) {
         Some(rule) => Classified {
             cause: rule.cause,
             confidence: rule.confidence,
@@ -53,7 +58,7 @@ pub fn classify(provider: &ProviderSpec, answer: &Answer<'_>) -> Option<Classifi
             reading,
         },
         None => Classified { reading, ..by_status(answer.status) },
-    })
+    }
 }
 
 impl Rule {

@@ -20,7 +20,7 @@ pub mod token;
 
 pub use catalogue::Catalogue;
 pub use cause::{Bench, Cause, Failover, Owner, Verdict};
-pub use classify::{Answer, Classified, classify};
+pub use classify::{Answer, Classified, classify, classify_failure};
 pub use diagnosis::{Alternative, Confidence, Diagnosis, Evidence, Fix, Witness};
 pub use provider::ProviderSpec;
 pub use redact::Redactor;

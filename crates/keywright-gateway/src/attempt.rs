@@ -3,6 +3,7 @@
 //! The loop is dull on purpose; the decisions are core's. A request moves on only before its first
 //! byte went down, and only when the answer says in so many words that nothing ran.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::choose::{Choice, Want, choose};
 use crate::clock;
 use crate::headers;
 use crate::judge::{self, Judged};
+use crate::live::{Live, Upstream};
 use crate::plan::{Pin, Plan, Target, next_target};
 use crate::pool::{self, SendError};
 use crate::relay::{Down, RelayLimits};
@@ -28,6 +30,7 @@ use crate::shared::Shared;
 /// One request on its way through its attempts.
 pub(crate) struct Journey<'a> {
     pub(crate) shared: &'a Shared,
+    pub(crate) live: &'a Live,
     pub(crate) worker: usize,
     pub(crate) parts: &'a Parts,
     pub(crate) body: &'a RequestBody,
@@ -35,7 +38,7 @@ pub(crate) struct Journey<'a> {
     /// Attempts so far.
     pub(crate) attempts: u32,
     /// Whether a short pause was waited for.
-    waited: bool,
+    pub(crate) waited: bool,
 }
 
 /// An answer that was not relayed, kept in case nothing better comes.
@@ -60,17 +63,7 @@ enum End {
     Unreachable(Refusal),
 }
 
-impl<'a> Journey<'a> {
-    pub(crate) fn new(
-        shared: &'a Shared,
-        worker: usize,
-        parts: &'a Parts,
-        body: &'a RequestBody,
-        began: Instant,
-    ) -> Self {
-        Self { shared, worker, parts, body, began, attempts: 0, waited: false }
-    }
-
+impl Journey<'_> {
     /// Tries the planned targets in order until one answers.
     pub(crate) async fn run(&mut self, plan: &Plan) -> Response<Down> {
         let mut last = None;
@@ -112,11 +105,8 @@ impl<'a> Journey<'a> {
             Want { model: target.model.as_deref(), project: pin.map(|pin| pin.project.as_str()), ..Want::default() };
         let mut last = None;
         loop {
-            let changes = upstream.changes.subscribe();
-            let used = match choose(upstream, &want, clock::now()) {
-                Choice::Use(used) => used,
-                Choice::Deciding if self.wait_for_decision(changes).await => continue,
-                Choice::Deciding | Choice::None => return End::Exhausted(last),
+            let Some(used) = self.choose(upstream, &want).await else {
+                return End::Exhausted(last);
             };
             let Some(judged) = self.send(target, Some(&used)).await else {
                 return End::Exhausted(last);
@@ -144,7 +134,17 @@ impl<'a> Journey<'a> {
             used.key.counts.calls.fetch_add(1, Ordering::Relaxed);
         }
         let upstream = &target.upstream;
-        Some(match pool::send(upstream, self.worker, request, self.first_byte()).await {
+        let mut sent = pool::send(upstream, self.worker, request, self.first_byte()).await;
+        for _ in 0..MOST_RESENT {
+            // Not an attempt: nobody looked at it.
+            let Some(request) =
+                matches!(sent, Err(SendError::NotTaken(_))).then(|| self.request(target, used)).flatten()
+            else {
+                break;
+            };
+            sent = pool::send(upstream, self.worker, request, self.first_byte()).await;
+        }
+        Some(match sent {
             Ok((response, lease)) => judge::judge(upstream, target.path.path(), response, lease, self.idle()).await,
             Err(error) => Judged::Broken(error),
         })
@@ -191,11 +191,25 @@ impl<'a> Journey<'a> {
         }
     }
 
-    /// Waits until the standing of some key changes; false when that takes too long.
-    async fn wait_for_decision(&self, mut changes: tokio::sync::watch::Receiver<u64>) -> bool {
-        let limit = self.shared.live.load().settings.confirm_timeout;
-        let left = limit.saturating_sub(self.began.elapsed());
-        matches!(tokio::time::timeout(left, changes.changed()).await, Ok(Ok(())))
+    /// The key of the next attempt. While a look is under way that may give one, waits for it.
+    async fn choose(&self, upstream: &Arc<Upstream>, want: &Want<'_>) -> Option<InUse> {
+        if let Choice::Use(used) = choose(upstream, want, clock::now()) {
+            return Some(used);
+        }
+        let mut changes = upstream.changes.subscribe();
+        loop {
+            // Again after the subscription, so that no change is missed in between.
+            match choose(upstream, want, clock::now()) {
+                Choice::Use(used) => return Some(used),
+                Choice::None => return None,
+                Choice::Deciding => {
+                    let left = self.live.settings.confirm_timeout.saturating_sub(self.began.elapsed());
+                    if !matches!(tokio::time::timeout(left, changes.changed()).await, Ok(Ok(()))) {
+                        return None;
+                    }
+                }
+            }
+        }
     }
 
     /// The caller's own credential goes up, and the provider's answer comes down with its cause named.
@@ -246,7 +260,7 @@ impl<'a> Journey<'a> {
             && self.parts.method == Method::POST
             && keywright_core::paths::is_stateful(&upstream.spec.paths, target.path.path())
         {
-            for piece in answer.peeked() {
+            for piece in answer.peeked().pieces() {
                 for id in crate::pins::ids_in(piece) {
                     self.shared.pins.learn(id, project);
                 }
@@ -300,18 +314,19 @@ impl<'a> Journey<'a> {
         let message = format!("no answer from {} at {place}: {chain}.", target.upstream.spec.name);
         let (status, cause) = match error {
             SendError::NotSent(error) => (StatusCode::BAD_GATEWAY, error.cause()),
-            SendError::MayHaveRun(_) => (StatusCode::BAD_GATEWAY, Cause::Network),
+            SendError::NotTaken(_) | SendError::MayHaveRun(_) => (StatusCode::BAD_GATEWAY, Cause::Network),
             SendError::TimedOut(_) => (StatusCode::GATEWAY_TIMEOUT, Cause::Timeout),
         };
         let help = match error {
             SendError::NotSent(_) => "The request was not sent.",
+            SendError::NotTaken(_) => "The request did not run.",
             SendError::MayHaveRun(_) | SendError::TimedOut(_) => {
                 "The request may have run and may be billed, so it was not sent again."
             }
         };
         let refusal = Refusal::new(status, cause, message).help(help);
         match error {
-            SendError::NotSent(_) => End::Unreachable(refusal),
+            SendError::NotSent(_) | SendError::NotTaken(_) => End::Unreachable(refusal),
             SendError::MayHaveRun(_) | SendError::TimedOut(_) if target.upstream.double_billing => {
                 End::Unreachable(refusal)
             }
@@ -335,15 +350,15 @@ impl<'a> Journey<'a> {
     }
 
     fn first_byte(&self) -> Duration {
-        self.shared.live.load().settings.first_byte_timeout
+        self.live.settings.first_byte_timeout
     }
 
     fn idle(&self) -> Duration {
-        self.shared.live.load().settings.idle_timeout
+        self.live.settings.idle_timeout
     }
 
     fn relay_limits(&self) -> RelayLimits {
-        let live = self.shared.live.load();
+        let live = self.live;
         RelayLimits { idle: live.settings.idle_timeout, deadline: self.began + live.settings.total_timeout }
     }
 }
@@ -373,3 +388,6 @@ pub(crate) fn body_refusal(failure: BodyFailure) -> Refusal {
     };
     Refusal::new(status, Cause::BadRequest, format!("{failure}.")).code(code).help(help).close()
 }
+
+/// How often a request that the provider did not take is sent again on another connection.
+const MOST_RESENT: usize = 2;

@@ -164,6 +164,17 @@ impl RequestBody {
         }
     }
 
+    /// Whether the caller's body has been read to its end.
+    pub(crate) fn is_read_out(&self) -> bool {
+        match self {
+            Self::Empty | Self::Whole(_) => true,
+            Self::Streamed(recording) => {
+                let tape = recording.tape();
+                tape.source.is_none() && tape.failure.is_none()
+            }
+        }
+    }
+
     /// The body as far as it was read, for a look at its members.
     pub(crate) fn so_far(&self) -> Bytes {
         match self {

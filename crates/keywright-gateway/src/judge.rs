@@ -1,7 +1,6 @@
 //! Reads as much of an answer as its judgement needs: the status, an error's body, or the first event
 //! of a stream, which is the last safe moment to move on.
 
-use std::collections::VecDeque;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +10,12 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use keywright_core::{Answer, Classified, Failover, Redactor, classify};
+use keywright_core::{Answer, Classified, Failover, Redactor, classify, classify_failure};
 
 use crate::headers;
 use crate::live::Upstream;
 use crate::pool::{Lease, SendError};
-use crate::relay::{Down, RelayLimits};
+use crate::relay::{Down, Peeked, RelayLimits};
 use crate::settle::InFlight;
 
 /// What an answer turned out to be.
@@ -53,15 +52,15 @@ impl Bad {
 /// An answer that goes down, with what was peeked at.
 pub(crate) struct Good {
     head: http::response::Parts,
-    peeked: VecDeque<Bytes>,
+    peeked: Peeked,
     source: Incoming,
     lease: Lease,
 }
 
 impl Good {
     /// What was read before the decision.
-    pub(crate) fn peeked(&self) -> impl Iterator<Item = &[u8]> {
-        self.peeked.iter().map(|bytes| &bytes[..])
+    pub(crate) const fn peeked(&self) -> &Peeked {
+        &self.peeked
     }
 
     /// The answer as it goes down: bytes untouched, hop-by-hop headers dropped.
@@ -82,7 +81,7 @@ pub(crate) async fn judge(
 ) -> Judged {
     let (head, mut source) = response.into_parts();
     if head.status == StatusCode::SWITCHING_PROTOCOLS || head.status.is_redirection() {
-        return Judged::Good(Good { head, peeked: VecDeque::new(), source, lease });
+        return Judged::Good(Good { head, peeked: Peeked::default(), source, lease });
     }
     if head.status.as_u16() >= 400 {
         return match collect(&mut source, idle, LONGEST_ERROR).await {
@@ -92,15 +91,15 @@ pub(crate) async fn judge(
     }
     let kind = Kind::of(&head.headers);
     if kind == Kind::Other {
-        return Judged::Good(Good { head, peeked: VecDeque::new(), source, lease });
+        return Judged::Good(Good { head, peeked: Peeked::default(), source, lease });
     }
-    let mut peeked = VecDeque::new();
+    let mut peeked = Peeked::default();
     match peek(&mut source, &mut peeked, kind, idle).await {
         Err(error) => Judged::Broken(error),
         Ok(None) => Judged::Good(Good { head, peeked, source, lease }),
         Ok(Some(event)) => match movable(upstream, path, head.status, &event) {
             None => Judged::Good(Good { head, peeked, source, lease }),
-            Some(classified) => Bad::judged(head, joined(&peeked), classified, lease),
+            Some(classified) => Bad::judged(head, peeked.joined(), classified, lease),
         },
     }
 }
@@ -108,11 +107,8 @@ pub(crate) async fn judge(
 fn bad(upstream: &Upstream, path: &str, head: http::response::Parts, body: Bytes, lease: Lease) -> Judged {
     let plain = decoded(&head.headers, &body);
     let answer = Answer { status: head.status.as_u16(), path, body: plain.as_deref().unwrap_or(&body) };
-    match classify(upstream.spec, &answer) {
-        Some(classified) => Bad::judged(head, body, classified, lease),
-        // Not reached: every status from 400 on is a failure. Said as what it is, not with a panic.
-        None => Judged::Broken(SendError::TimedOut(Duration::ZERO)),
-    }
+    let classified = classify_failure(upstream.spec, &answer);
+    Bad::judged(head, body, classified, lease)
 }
 
 /// An error that came with a good status, if moving on from it can help. Anything else goes down as it is.
@@ -148,16 +144,16 @@ impl Kind {
 /// Reads the first event of a stream, or the first piece of JSON; gives it when it may be an error.
 async fn peek(
     source: &mut Incoming,
-    peeked: &mut VecDeque<Bytes>,
+    peeked: &mut Peeked,
     kind: Kind,
     idle: Duration,
 ) -> Result<Option<Bytes>, SendError> {
     let mut held = 0;
     while let Some(piece) = piece(source, idle).await? {
         held += piece.len();
-        peeked.push_back(piece);
+        peeked.push(piece);
         match kind {
-            Kind::Json if !begins_as_error(&peeked[0]) => return Ok(None),
+            Kind::Json if !peeked.first().is_some_and(|first| begins_as_error(first)) => return Ok(None),
             Kind::Events if first_event(peeked) != FirstEvent::Awaited => break,
             _ if held > LONGEST_PEEK => return Ok(None),
             _ => {}
@@ -168,7 +164,7 @@ async fn peek(
             FirstEvent::Suspicious(data) => Some(data),
             FirstEvent::Awaited | FirstEvent::Fine => None,
         },
-        Kind::Json | Kind::Other => Some(joined(peeked)),
+        Kind::Json | Kind::Other => Some(peeked.joined()),
     })
 }
 
@@ -190,8 +186,8 @@ enum FirstEvent {
 }
 
 /// Reads the first event that carries data.
-fn first_event(peeked: &VecDeque<Bytes>) -> FirstEvent {
-    let whole = joined(peeked);
+fn first_event(peeked: &Peeked) -> FirstEvent {
+    let whole = peeked.joined();
     let mut data: Vec<u8> = Vec::new();
     let mut named_error = false;
     for line in whole.split_inclusive(|byte| *byte == b'\n') {
@@ -207,19 +203,6 @@ fn first_event(peeked: &VecDeque<Bytes>) -> FirstEvent {
         }
     }
     FirstEvent::Awaited
-}
-
-fn joined(pieces: &VecDeque<Bytes>) -> Bytes {
-    if let [one] = pieces.as_slices().0
-        && pieces.len() == 1
-    {
-        return one.clone();
-    }
-    let mut all = BytesMut::new();
-    for piece in pieces {
-        all.extend_from_slice(piece);
-    }
-    all.freeze()
 }
 
 /// The next piece of a provider's body, within the idle limit.
@@ -302,7 +285,11 @@ mod tests {
     use super::*;
 
     fn event(pieces: &[&'static str]) -> FirstEvent {
-        first_event(&pieces.iter().map(|piece| Bytes::from_static(piece.as_bytes())).collect())
+        let mut peeked = Peeked::default();
+        for piece in pieces {
+            peeked.push(Bytes::from_static(piece.as_bytes()));
+        }
+        first_event(&peeked)
     }
 
     #[test]

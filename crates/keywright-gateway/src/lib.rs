@@ -1,15 +1,9 @@
 //! The proxy that holds the keys: a request survives a revoked key.
 //!
-//! A request goes through five phases, one file each: [`admit`] (who is asking), [`plan`] (which
-//! provider, which path), [`attempt`] (swap the header, send, read what came back, decide), [`relay`]
-//! (stream the bytes untouched) and [`settle`] (tell the ring). The decisions themselves are
+//! A request goes through five phases, one file each: `admit` (who is asking), `plan` (which
+//! provider, which path), `attempt` (swap the header, send, read what came back, decide), `relay`
+//! (stream the bytes untouched) and `settle` (tell the ring). The decisions themselves are
 //! `keywright-core`'s. Nothing on this path waits for a lock, a database or another request.
-//!
-//! [`admit`]: self
-//! [`plan`]: self
-//! [`attempt`]: self
-//! [`relay`]: self
-//! [`settle`]: self
 
 mod admit;
 mod all_out;
@@ -19,6 +13,7 @@ mod body;
 mod choose;
 mod clock;
 pub mod config;
+mod drain;
 mod headers;
 mod judge;
 mod keeper;

@@ -21,7 +21,8 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use crate::config::{GatewaySettings, TlsFiles};
+use crate::config::TlsFiles;
+use crate::drain::{Drain, Listener};
 use crate::keeper;
 use crate::serve;
 use crate::shared::Shared;
@@ -143,23 +144,33 @@ async fn work(
     tls: Option<TlsAcceptor>,
 ) {
     let mut connections = JoinSet::new();
+    let drain = Arc::new(Drain::default());
     loop {
         tokio::select! {
             caller = callers.recv() => match caller {
                 Some(stream) => {
                     let counted = Counted::new(&shared, &open);
-                    connections.spawn(converse(Arc::clone(&shared), index, stream, tls.clone(), counted));
+                    let place = Place { shared: Arc::clone(&shared), worker: index, drain: drain.listen() };
+                    connections.spawn(converse(place, stream, tls.clone(), counted));
                 }
                 None => break,
             },
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
         }
     }
+    drain.start();
     while connections.join_next().await.is_some() {
         if shared.stopping.load(Ordering::Acquire) {
             break;
         }
     }
+}
+
+/// Where a connection is served.
+struct Place {
+    shared: Arc<Shared>,
+    worker: usize,
+    drain: Listener,
 }
 
 /// Counts a connection as open until it is dropped.
@@ -182,39 +193,36 @@ impl Drop for Counted {
     }
 }
 
-async fn converse(shared: Arc<Shared>, worker: usize, stream: StdStream, tls: Option<TlsAcceptor>, _counted: Counted) {
+async fn converse(place: Place, stream: StdStream, tls: Option<TlsAcceptor>, _counted: Counted) {
     let Ok(stream) = TcpStream::from_std(stream) else {
         return;
     };
     // Answers are small and callers wait for them; a failure here costs only time.
     let _ = stream.set_nodelay(true);
-    let settings = shared.live.load().settings.clone();
-    match tls {
-        None => speak(&shared, worker, stream, &settings).await,
-        Some(tls) => match tokio::time::timeout(settings.head_timeout, tls.accept(stream)).await {
-            Ok(Ok(stream)) => speak(&shared, worker, stream, &settings).await,
-            Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-            Err(_) => tracing::debug!("TLS handshake took too long"),
-        },
+    let Some(tls) = tls else {
+        return speak(place, stream).await;
+    };
+    let limit = place.shared.live.load().settings.head_timeout;
+    match tokio::time::timeout(limit, tls.accept(stream)).await {
+        Ok(Ok(stream)) => speak(place, stream).await,
+        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+        Err(_) => tracing::debug!("TLS handshake took too long"),
     }
 }
 
 /// Speaks HTTP/1.1 or HTTP/2 until the caller leaves or the gateway drains.
-async fn speak<S>(shared: &Arc<Shared>, worker: usize, stream: S, settings: &GatewaySettings)
+async fn speak<S>(place: Place, stream: S)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let Place { shared, worker, mut drain } = place;
     let watch = Arc::new(HeadWatch::default());
     watch.expect_head();
     let stream = Watched::new(stream, Arc::clone(&watch));
+    let settings = shared.live.load().settings.clone();
     let service = service_fn(|request: Request<Incoming>| {
-        let (shared, watch) = (Arc::clone(shared), Arc::clone(&watch));
-        async move {
-            let split = watch.is_split();
-            let response = serve::serve(&shared, worker, request, split).await;
-            watch.expect_head();
-            Ok::<_, std::convert::Infallible>(response)
-        }
+        let (shared, watch) = (Arc::clone(&shared), Arc::clone(&watch));
+        async move { Ok::<_, std::convert::Infallible>(serve::serve(&shared, worker, request, &watch).await) }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
@@ -231,22 +239,16 @@ where
         .max_concurrent_streams(MOST_STREAMS);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
-    let mut draining = shared.draining.subscribe();
-    let mut drained = false;
-    loop {
-        tokio::select! {
-            biased;
-            ended = connection.as_mut() => {
-                if let Err(error) = ended {
-                    tracing::debug!(error, "connection ended");
-                }
-                return;
-            }
-            _ = draining.wait_for(|draining| *draining), if !drained => {
-                drained = true;
-                connection.as_mut().graceful_shutdown();
-            }
+    let mut draining = false;
+    let ended = std::future::poll_fn(|cx| {
+        if !draining && drain.is_on(cx) {
+            draining = true;
+            connection.as_mut().graceful_shutdown();
         }
+        connection.as_mut().poll(cx)
+    });
+    if let Err(error) = ended.await {
+        tracing::debug!(error, "connection ended");
     }
 }
 

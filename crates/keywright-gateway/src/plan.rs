@@ -1,5 +1,6 @@
 //! Plan: which provider and path a request means, and what it needs of a key.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -247,17 +248,22 @@ fn renamed(named: &Named, model: &str) -> Bytes {
 
 /// The path at the provider, and whether it was mended.
 fn target_path(upstream: &Upstream, rest: &str, query: Option<&str>) -> Result<(PathAndQuery, bool), Refusal> {
-    let sent = format!("/{rest}");
     let path = match upstream.paths {
-        PathPolicy::Mend => upstream_path(&upstream.spec.paths, &sent),
-        PathPolicy::Verbatim => sent.clone(),
+        PathPolicy::Mend => upstream_path(&upstream.spec.paths, rest),
+        PathPolicy::Verbatim => format!("/{rest}"),
     };
-    let query = query.map(without_key).filter(|query| !query.is_empty());
-    let mended = path != sent;
-    let full = match query {
-        Some(query) => format!("{}{path}?{query}", upstream.origin.prefix()),
-        None => format!("{}{path}", upstream.origin.prefix()),
+    let mended = path.strip_prefix('/') != Some(rest);
+    let mut full = match upstream.origin.prefix() {
+        "" => path,
+        prefix => format!("{prefix}{path}"),
     };
+    if let Some(query) = query {
+        let query = without_key(query);
+        if !query.is_empty() {
+            full.push('?');
+            full.push_str(&query);
+        }
+    }
     let full = PathAndQuery::try_from(full).map_err(|_| {
         Refusal::new(StatusCode::BAD_REQUEST, Cause::BadRequest, "the path cannot be sent on").code("bad_path")
     })?;
@@ -265,11 +271,11 @@ fn target_path(upstream: &Upstream, rest: &str, query: Option<&str>) -> Result<(
 }
 
 /// A query without the credential that `?key=` carries.
-fn without_key(query: &str) -> String {
+fn without_key(query: &str) -> Cow<'_, str> {
     if !query.contains("key=") {
-        return query.to_owned();
+        return Cow::Borrowed(query);
     }
-    query.split('&').filter(|pair| !pair.starts_with("key=")).collect::<Vec<_>>().join("&")
+    Cow::Owned(query.split('&').filter(|pair| !pair.starts_with("key=")).collect::<Vec<_>>().join("&"))
 }
 
 /// The project that owns the object which the path or the body names, where several projects are configured.

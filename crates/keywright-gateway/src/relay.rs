@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
@@ -24,13 +24,61 @@ pub(crate) enum Down {
 /// A provider's body, as it arrives.
 pub(crate) struct Relay {
     /// What was read before the decision to relay, in order.
-    peeked: VecDeque<Bytes>,
+    peeked: Peeked,
     source: Incoming,
     lease: Option<Lease>,
     limits: RelayLimits,
     timer: Option<Pin<Box<Sleep>>>,
     /// Counts the request as open until the body ends.
     _open: InFlight,
+}
+
+/// What was read of a body before the decision to relay it, in order. Mostly one piece, kept without a list.
+#[derive(Debug, Default)]
+pub(crate) struct Peeked {
+    first: Option<Bytes>,
+    rest: VecDeque<Bytes>,
+}
+
+impl Peeked {
+    pub(crate) fn push(&mut self, piece: Bytes) {
+        if self.first.is_none() {
+            self.first = Some(piece);
+        } else {
+            self.rest.push_back(piece);
+        }
+    }
+
+    pub(crate) const fn first(&self) -> Option<&Bytes> {
+        self.first.as_ref()
+    }
+
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &Bytes> {
+        self.first.iter().chain(&self.rest)
+    }
+
+    /// All pieces as one; the only piece itself where there is one.
+    pub(crate) fn joined(&self) -> Bytes {
+        match &self.first {
+            None => Bytes::new(),
+            Some(first) if self.rest.is_empty() => first.clone(),
+            Some(_) => self
+                .pieces()
+                .fold(BytesMut::new(), |mut all, piece| {
+                    all.extend_from_slice(piece);
+                    all
+                })
+                .freeze(),
+        }
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    fn take_first(&mut self) -> Option<Bytes> {
+        std::mem::replace(&mut self.first, self.rest.pop_front())
+    }
 }
 
 /// How long a body may take.
@@ -63,13 +111,7 @@ impl Down {
     }
 
     /// A provider's body, after what was peeked at.
-    pub(crate) fn relayed(
-        peeked: VecDeque<Bytes>,
-        source: Incoming,
-        lease: Lease,
-        limits: RelayLimits,
-        open: InFlight,
-    ) -> Self {
+    pub(crate) fn relayed(peeked: Peeked, source: Incoming, lease: Lease, limits: RelayLimits, open: InFlight) -> Self {
         let mut relay = Relay { peeked, source, lease: Some(lease), limits, timer: None, _open: open };
         if relay.source.is_end_stream() {
             relay.give_back();
@@ -86,7 +128,7 @@ impl Relay {
     }
 
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
-        if let Some(bytes) = self.peeked.pop_front() {
+        if let Some(bytes) = self.peeked.take_first() {
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
         match Pin::new(&mut self.source).poll_frame(cx) {
@@ -147,7 +189,7 @@ impl Body for Down {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Self::Relayed(relay) => {
-                let peeked: u64 = relay.peeked.iter().map(|bytes| bytes.len() as u64).sum();
+                let peeked: u64 = relay.peeked.pieces().map(|bytes| bytes.len() as u64).sum();
                 match relay.source.size_hint().exact() {
                     Some(rest) => SizeHint::with_exact(rest + peeked),
                     None => SizeHint::default(),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
+use http_body::Body;
 use hyper::body::Incoming;
 use keywright_core::Cause;
 use tokio::time::Instant;
@@ -18,6 +19,7 @@ use crate::live::Live;
 use crate::plan::{self, Door, door};
 use crate::relay::Down;
 use crate::shared::Shared;
+use crate::wire::HeadWatch;
 use crate::{headers, metrics, upgrade};
 
 /// Answers one request. It cannot fail: every failure is an answer.
@@ -25,26 +27,33 @@ pub(crate) async fn serve(
     shared: &Arc<Shared>,
     worker: usize,
     request: Request<Incoming>,
-    split: bool,
+    watch: &HeadWatch,
 ) -> Response<Down> {
-    if split {
-        let refusal = Refusal::new(
-            StatusCode::BAD_REQUEST,
-            Cause::WhitespaceOrNewline,
-            "a line feed inside a header cut this request in two.",
-        )
-        .code("split_request")
-        .help(
-            "Look for a newline in the value of one of its headers; a key that was read from a file often ends in one.",
-        )
-        .close();
+    let http1 = request.version() < Version::HTTP_2;
+    if http1 && watch.is_split() {
+        let says = "a line feed inside a header cut this request in two.";
+        let refusal = Refusal::new(StatusCode::BAD_REQUEST, Cause::WhitespaceOrNewline, says)
+            .code("split_request")
+            .help("Look for a newline in the value of one of its headers; a key that was read from a file often ends in one.")
+            .close();
         return refused(shared, &refusal);
+    }
+    // Where a body follows, the next head is expected once the body is read.
+    let watch = http1.then_some(watch);
+    if request.body().is_end_stream() {
+        expect_head(watch);
     }
     let answer = match own_page(shared, &request) {
         Some(page) => Ok(page),
-        None => relay(shared, worker, request).await,
+        None => relay(shared, worker, request, watch).await,
     };
     answer.unwrap_or_else(|refusal| refused(shared, &refusal))
+}
+
+fn expect_head(watch: Option<&HeadWatch>) {
+    if let Some(watch) = watch {
+        watch.expect_head();
+    }
 }
 
 fn refused(shared: &Shared, refusal: &Refusal) -> Response<Down> {
@@ -54,7 +63,12 @@ fn refused(shared: &Shared, refusal: &Refusal) -> Response<Down> {
 }
 
 /// A provider's request.
-async fn relay(shared: &Arc<Shared>, worker: usize, mut request: Request<Incoming>) -> Result<Response<Down>, Refusal> {
+async fn relay(
+    shared: &Arc<Shared>,
+    worker: usize,
+    mut request: Request<Incoming>,
+    watch: Option<&HeadWatch>,
+) -> Result<Response<Down>, Refusal> {
     let began = Instant::now();
     let live = shared.live.load_full();
     let upgraded = headers::is_upgrade(request.headers()).then(|| hyper::upgrade::on(&mut request));
@@ -70,12 +84,19 @@ async fn relay(shared: &Arc<Shared>, worker: usize, mut request: Request<Incomin
         return Ok(models);
     }
     let body = RequestBody::begin(incoming, body_limits(shared, &live)).await.map_err(body_refusal)?;
+    if body.is_read_out() {
+        expect_head(watch);
+    }
     let plan = plan::plan(shared, &live, &admitted, &parts, &door, &body).await?;
-    for target in plan.targets.iter().take(1) {
+    if let Some(target) = plan.targets.first() {
         target.upstream.traffic.requests.fetch_add(1, Ordering::Relaxed);
     }
-    let mut journey = Journey::new(shared, worker, &parts, &body, began);
+    let mut journey =
+        Journey { shared, live: &live, worker, parts: &parts, body: &body, began, attempts: 0, waited: false };
     let response = journey.run(&plan).await;
+    if body.is_read_out() {
+        expect_head(watch);
+    }
     Ok(match upgraded {
         Some(upgraded) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             upgrade::join(shared, response, upgraded)

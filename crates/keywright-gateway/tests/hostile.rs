@@ -306,3 +306,20 @@ async fn a_shutdown_lets_open_requests_end() {
     assert!(body.await.expect("no panic").ends_with(b"data: [DONE]\n\n"));
     assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody listens any more");
 }
+
+#[tokio::test]
+async fn line_feeds_in_a_body_are_not_taken_for_a_split_head() {
+    let stage =
+        stage().provider("openai", &["one1"]).settings(|settings| settings.replay_limit_bytes = 10).start().await;
+    let address = stage.gateway.addr();
+    let text = "x: y\r\nz\n\n".repeat(20_000);
+    let body = format!("{{\"model\":\"gpt-4o-mini\",\"messages\":[{{\"role\":\"user\",\"content\":\"a\"}}]}}{text}");
+    let one = format!(
+        "POST /openai/v1/files HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let two = format!("GET /openai/v1/models HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let answer = raw(address, format!("{one}{two}").as_bytes()).await;
+    assert!(!answer.contains("split_request"), "{answer}");
+    assert!(answer.contains("\"object\": \"list\"") || answer.contains("HTTP/1.1 200"), "{answer}");
+}
