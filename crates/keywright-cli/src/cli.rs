@@ -31,24 +31,10 @@ pub(crate) struct Cli {
 #[command(next_help_heading = "Everywhere")]
 pub(crate) struct Global {
     /// When to use colour; `NO_COLOR` turns `auto` off.
-    #[arg(
-        long,
-        value_enum,
-        default_value_t,
-        value_name = "WHEN",
-        global = true,
-        hide_possible_values = true
-    )]
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN", global = true, hide_possible_values = true)]
     color: Color,
     /// How log lines look: `text` or `json`. `KEYWRIGHT_LOG` chooses which are shown, such as `debug`.
-    #[arg(
-        long,
-        value_enum,
-        default_value_t,
-        value_name = "FORMAT",
-        global = true,
-        hide_possible_values = true
-    )]
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT", global = true, hide_possible_values = true)]
     log_format: LogFormat,
     /// Say more; twice says everything.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
@@ -64,12 +50,7 @@ pub(crate) fn main() -> Exit {
     let redactor = SharedRedactor::default();
     let filter = Environment::process().text("KEYWRIGHT_LOG");
     let level = cli.command.log_level(cli.global.verbose);
-    logging::start(
-        cli.global.log_format,
-        filter.as_deref(),
-        level,
-        redactor.clone(),
-    );
+    logging::start(cli.global.log_format, filter.as_deref(), level, redactor.clone());
     let terminal = Terminal::new(cli.global.color, cli.global.verbose, redactor);
     let in_run = cli.command.is_run();
     match cli.command.run(&terminal) {

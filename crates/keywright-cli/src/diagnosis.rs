@@ -7,15 +7,8 @@ use crate::terminal::{Role, Terminal, paint};
 
 /// Tells a person what happened to the thing at `place`, why we think so, and what mends it.
 pub(crate) fn tell(diagnosis: &Diagnosis, place: &str, terminal: &Terminal) {
-    let head = paint(
-        Role::Error,
-        format_args!("error[{}]:", diagnosis.cause.slug()),
-    );
-    terminal.tell(format_args!(
-        "{head} {}{}",
-        diagnosis.title(),
-        doubt(diagnosis.confidence)
-    ));
+    let head = paint(Role::Error, format_args!("error[{}]:", diagnosis.cause.slug()));
+    terminal.tell(format_args!("{head} {}{}", diagnosis.title(), doubt(diagnosis.confidence)));
     terminal.tell(format_args!("  {} {place}", paint(Role::Pointer, "-->")));
     for evidence in &diagnosis.evidence {
         let witness = match evidence.witness {
@@ -28,11 +21,7 @@ pub(crate) fn tell(diagnosis: &Diagnosis, place: &str, terminal: &Terminal) {
         terminal.tell(format_args!("  {note} {}", evidence.says));
     }
     if !diagnosis.alternatives.is_empty() {
-        let causes: Vec<&str> = diagnosis
-            .alternatives
-            .iter()
-            .map(|other| other.cause.slug())
-            .collect();
+        let causes: Vec<&str> = diagnosis.alternatives.iter().map(|other| other.cause.slug()).collect();
         let note = paint(Role::Faint, "= also possible:");
         terminal.tell(format_args!("  {note} {}", causes.join(", ")));
     }

@@ -26,26 +26,16 @@ pub(crate) enum CliError {
     NoKey { providers: String, help: String },
     /// The gateway cannot start, or cannot take over a configuration.
     #[error("{message}")]
-    Gateway {
-        message: String,
-        help: Option<String>,
-    },
+    Gateway { message: String, help: Option<String> },
     /// The program of `run` cannot be started.
     #[error("cannot start `{program}`: {why}")]
-    Program {
-        program: String,
-        why: String,
-        exit: Exit,
-    },
+    Program { program: String, why: String, exit: Exit },
     /// The operating system gives no random bytes.
     #[error("the operating system gives no random bytes: {0}")]
     Random(getrandom::Error),
     /// A file that was named with an option cannot be used.
     #[error("`{}`: {why}", path.display())]
-    EnvFile {
-        path: PathBuf,
-        why: keywright::sources::SourceError,
-    },
+    EnvFile { path: PathBuf, why: keywright::sources::SourceError },
     /// stdout is closed or broken.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
@@ -56,20 +46,15 @@ impl CliError {
     fn help(&self) -> Option<String> {
         match self {
             Self::Read { source, .. } => match source.kind() {
-                io::ErrorKind::NotFound => {
-                    Some("check the path, or make one with `keywright config init`".to_owned())
-                }
+                io::ErrorKind::NotFound => Some("check the path, or make one with `keywright config init`".to_owned()),
                 _ => None,
             },
-            Self::Exists { .. } => {
-                Some("name another file, or replace it with `--force`".to_owned())
-            }
+            Self::Exists { .. } => Some("name another file, or replace it with `--force`".to_owned()),
             Self::NoKey { help, .. } => Some(help.clone()),
             Self::Gateway { help, .. } => help.clone(),
             Self::Program { exit, .. } => Some(match exit {
                 Exit::NotExecutable => {
-                    "make it executable with `chmod +x`, or start it through its interpreter"
-                        .to_owned()
+                    "make it executable with `chmod +x`, or start it through its interpreter".to_owned()
                 }
                 _ => "check the spelling, and that its folder is in PATH".to_owned(),
             }),
@@ -82,13 +67,8 @@ impl CliError {
     /// How the process ends because of this.
     fn exit(&self) -> Exit {
         match self {
-            Self::Read { .. }
-            | Self::Exists { .. }
-            | Self::Config { .. }
-            | Self::EnvFile { .. } => Exit::Usage,
-            Self::Write { .. } | Self::NoKey { .. } | Self::Gateway { .. } | Self::Random(_) => {
-                Exit::Unhealthy
-            }
+            Self::Read { .. } | Self::Exists { .. } | Self::Config { .. } | Self::EnvFile { .. } => Exit::Usage,
+            Self::Write { .. } | Self::NoKey { .. } | Self::Gateway { .. } | Self::Random(_) => Exit::Unhealthy,
             Self::Program { exit, .. } => *exit,
             // Whoever read our output has seen enough: `keywright … | head`.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Healthy,

@@ -86,12 +86,7 @@ impl KeySeen {
     /// Adds what a live answer said: the provider refuses it.
     pub(crate) fn refused(&mut self, cause: Cause, says: String) {
         self.state = KeyState::Unusable;
-        self.findings.push(Finding {
-            cause,
-            severity: Severity::Error,
-            says,
-            at: None,
-        });
+        self.findings.push(Finding { cause, severity: Severity::Error, says, at: None });
     }
 
     /// Whether it is used.
@@ -106,9 +101,7 @@ impl KeySeen {
             KeyState::Unusable => self.findings.first()?.cause,
             KeyState::Good | KeyState::Doubtful => return None,
         };
-        keywright_core::page::fixes(cause, &self.provider)
-            .into_iter()
-            .next()
+        keywright_core::page::fixes(cause, &self.provider).into_iter().next()
     }
 }
 
@@ -149,9 +142,7 @@ impl KeyReport {
                 key.provider,
                 key.shown(),
                 key.place,
-                key.live
-                    .map(|said| format!("  live: {said}"))
-                    .unwrap_or_default(),
+                key.live.map(|said| format!("  live: {said}")).unwrap_or_default(),
             ));
             key.tell_findings(terminal);
         }
@@ -173,13 +164,7 @@ impl KeySeen {
     }
 
     fn tell_findings(&self, terminal: &Terminal) {
-        for Finding {
-            cause,
-            severity,
-            says,
-            ..
-        } in &self.findings
-        {
+        for Finding { cause, severity, says, .. } in &self.findings {
             let (role, word) = match severity {
                 Severity::Warning => (Role::Warning, "warning"),
                 Severity::Error => (Role::Error, "error"),

@@ -18,17 +18,10 @@ pub(crate) enum LogFormat {
 }
 
 /// Starts logging. `filter` is the value of `KEYWRIGHT_LOG`, such as `debug` or `keywright_gateway=trace`.
-pub(crate) fn start(
-    format: LogFormat,
-    filter: Option<&str>,
-    level: &str,
-    redactor: SharedRedactor,
-) {
+pub(crate) fn start(format: LogFormat, filter: Option<&str>, level: &str, redactor: SharedRedactor) {
     let filter = EnvFilter::builder().parse_lossy(filter.unwrap_or(level));
     let writer = RedactedStderr(redactor);
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(writer);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     // A second start, in a test, keeps the first one.
     let _ = match format {
         LogFormat::Text => builder.with_ansi(false).try_init(),

@@ -64,9 +64,7 @@ impl SharedRedactor {
     /// Adds to what is known. Keys of catalogued shapes are masked even before.
     pub(crate) fn learn(&self, secrets: &[&Secret]) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let new = secrets
-            .iter()
-            .filter(|new| !known.secrets.iter().any(|old| old.matches(new)));
+        let new = secrets.iter().filter(|new| !known.secrets.iter().any(|old| old.matches(new)));
         let new: Vec<Secret> = new.map(|secret| Secret::clone(secret)).collect();
         known.secrets.extend(new);
         known.redactor = Arc::new(Redactor::new(&known.secrets.iter().collect::<Vec<_>>()));
@@ -74,13 +72,7 @@ impl SharedRedactor {
 
     /// The redactor as it is now.
     pub(crate) fn now(&self) -> Arc<Redactor> {
-        Arc::clone(
-            &self
-                .0
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .redactor,
-        )
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).redactor)
     }
 }
 
@@ -100,11 +92,7 @@ impl Terminal {
             Color::Always => ColorChoice::Always,
             Color::Never => ColorChoice::Never,
         };
-        Self {
-            choice,
-            redactor,
-            verbose,
-        }
+        Self { choice, redactor, verbose }
     }
 
     /// Masks these keys, in all their encodings, in everything printed and logged from now on.

@@ -32,36 +32,15 @@ fn a_second_key_in_dotenv_serves_when_the_first_is_revoked() {
     let (one, two) = (openai_key(1), openai_key(2));
     let place = Place::new()
         .env("OPENAI_API_KEY", &one)
-        .env(
-            "OPENAI_BASE_URL",
-            &format!("{}/v1", upstream.base_url("openai")),
-        )
+        .env("OPENAI_BASE_URL", &format!("{}/v1", upstream.base_url("openai")))
         .file(".env", &format!("OPENAI_API_KEY={two}\n"))
         .file("client.py", CLIENT);
     let good = "status 200\nstatus 200\nstatus 200\n";
-    client(&place, &[])
-        .code(0)
-        .out(good)
-        .err("OPENAI_BASE_URL")
-        .hides(&one)
-        .hides(&two);
-    upstream
-        .set_key("openai", &one, KeyState::Revoked)
-        .expect("known");
-    client(&place, &[])
-        .code(0)
-        .out(good)
-        .hides(&one)
-        .hides(&two);
-    assert!(
-        upstream
-            .calls_of("openai", &two)
-            .iter()
-            .any(|row| row.status == 200)
-    );
-    upstream
-        .set_key("openai", &two, KeyState::Revoked)
-        .expect("known");
+    client(&place, &[]).code(0).out(good).err("OPENAI_BASE_URL").hides(&one).hides(&two);
+    upstream.set_key("openai", &one, KeyState::Revoked).expect("known");
+    client(&place, &[]).code(0).out(good).hides(&one).hides(&two);
+    assert!(upstream.calls_of("openai", &two).iter().any(|row| row.status == 200));
+    upstream.set_key("openai", &two, KeyState::Revoked).expect("known");
     client(&place, &[])
         .code(1)
         .out("status 503")
@@ -80,36 +59,22 @@ fn a_configuration_names_keys_and_places() {
         "[[provider]]\nid = \"openai\"\nkeys = [\"file://secret\"]\nbase_url = \"{}\"\n",
         upstream.base_url("openai")
     );
-    let place = Place::new()
-        .file("secret", &format!("{key}\n"))
-        .file("keywright.toml", &config)
-        .file("client.py", CLIENT);
-    client(&place, &["--config", "keywright.toml"])
-        .code(0)
-        .out("status 200")
-        .err("file secret")
-        .hides(&key);
+    let place =
+        Place::new().file("secret", &format!("{key}\n")).file("keywright.toml", &config).file("client.py", CLIENT);
+    client(&place, &["--config", "keywright.toml"]).code(0).out("status 200").err("file secret").hides(&key);
 }
 
 #[test]
 fn a_live_check_leaves_a_refused_key_out() {
     let upstream = upstream();
     let (one, two) = (openai_key(1), openai_key(2));
-    upstream
-        .set_key("openai", &one, KeyState::Revoked)
-        .expect("known");
+    upstream.set_key("openai", &one, KeyState::Revoked).expect("known");
     let place = Place::new()
         .env("OPENAI_API_KEY", &one)
         .env("OPENAI_API_KEY_2", &two)
         .env("OPENAI_BASE_URL", &upstream.base_url("openai"))
         .file("client.py", CLIENT);
-    client(&place, &["--live"])
-        .code(0)
-        .err("live: refused")
-        .err("live: works")
-        .err("1 of 2 keys usable");
-    upstream
-        .set_key("openai", &two, KeyState::Revoked)
-        .expect("known");
+    client(&place, &["--live"]).code(0).err("live: refused").err("live: works").err("1 of 2 keys usable");
+    upstream.set_key("openai", &two, KeyState::Revoked).expect("known");
     client(&place, &["--live"]).code(125).err("no usable key");
 }

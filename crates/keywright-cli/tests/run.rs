@@ -37,15 +37,10 @@ fn a_program_that_cannot_start_has_its_own_codes() {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("allowed");
     }
     let run = |program: &str| place.run(&["run", "--", program]);
-    run("no-such-program")
-        .code(127)
-        .err("no such program")
-        .err("PATH");
+    run("no-such-program").code(127).err("no such program").err("PATH");
     run("./plain").code(126).err("not executable").err("chmod");
     run("./lost").code(127).err("interpreter");
-    run("./garbage")
-        .code(126)
-        .err("not a program for this machine");
+    run("./garbage").code(126).err("not a program for this machine");
 }
 
 #[test]
@@ -58,24 +53,15 @@ fn without_a_key_every_place_is_named() {
         .err("error[wrong_env_var_name]")
         .err(".env:1: nothing reads this name; the SDKs read `OPENAI_API_KEY`");
     let empty = Place::new().env("OPENAI_API_KEY", "");
-    sh(&empty, "echo started")
-        .code(125)
-        .err("error[empty_key]")
-        .err("no usable key");
+    sh(&empty, "echo started").code(125).err("error[empty_key]").err("no usable key");
     let placeholder = Place::new().env("OPENAI_API_KEY", "your_api_key_here");
-    sh(&placeholder, "true")
-        .code(125)
-        .err("error[placeholder_key]");
+    sh(&placeholder, "true").code(125).err("error[placeholder_key]");
 }
 
 #[test]
 fn a_strange_shape_is_a_warning_and_the_program_starts() {
     let place = Place::new().env("OPENAI_API_KEY", "a-key-of-some-other-kind");
-    sh(&place, "echo started")
-        .code(0)
-        .out("started")
-        .err("[warn]")
-        .hides("some-other");
+    sh(&place, "echo started").code(0).out("started").err("[warn]").hides("some-other");
 }
 
 #[test]
@@ -86,10 +72,7 @@ fn the_programs_environment_holds_no_real_key() {
         .env("OPENAI_API_KEY", &one)
         .env("OPENAI_API_KEY_PATH", "/tmp/key")
         .env("OPENAI_ADMIN_KEY", &keywright_emulator::sample_admin_key())
-        .env(
-            "OPENAI_CUSTOM_HEADERS",
-            &format!("Authorization: Bearer {two}"),
-        )
+        .env("OPENAI_CUSTOM_HEADERS", &format!("Authorization: Bearer {two}"))
         .env("MY_KEY", &one)
         .env("DATABASE", &format!("https://user:{two}@host/"))
         .env("BASIC", &basic)
@@ -97,11 +80,7 @@ fn the_programs_environment_holds_no_real_key() {
         .env("HARMLESS", "kept")
         .env("NO_PROXY", "example.com")
         .file(".env", &format!("OPENAI_API_KEY={two}\nCOPY='{two}'\n"));
-    let ended = place
-        .run(&["run", "--no-masking", "-v", "--", "env"])
-        .code(0)
-        .hides(&one)
-        .hides(&two);
+    let ended = place.run(&["run", "--no-masking", "-v", "--", "env"]).code(0).hides(&one).hides(&two);
     for secret in [&basic, &hex(&two), &keywright_emulator::sample_admin_key()] {
         assert!(!ended.stdout.contains(secret.as_str()), "{}", ended.stdout);
     }
@@ -122,11 +101,7 @@ fn the_programs_environment_holds_no_real_key() {
         "IN_HEX=",
         "TOGETHER_API_KEY=",
     ] {
-        assert!(
-            !ended.stdout.lines().any(|line| line.starts_with(name)),
-            "{name}: {}",
-            ended.stdout
-        );
+        assert!(!ended.stdout.lines().any(|line| line.starts_with(name)), "{name}: {}", ended.stdout);
     }
 }
 
@@ -147,15 +122,8 @@ fn every_spelling_of_a_base_url_leads_to_the_gateway() {
         ("TOGETHER_API_BASE", "/together/v1"),
         ("TOGETHER_AI_API_BASE", "/together/v1"),
     ] {
-        let line = ended
-            .stdout
-            .lines()
-            .find(|line| line.starts_with(&format!("{name}=http://127.0.0.1:")));
-        assert!(
-            line.is_some_and(|line| line.ends_with(path)),
-            "{name}: {}",
-            ended.stdout
-        );
+        let line = ended.stdout.lines().find(|line| line.starts_with(&format!("{name}=http://127.0.0.1:")));
+        assert!(line.is_some_and(|line| line.ends_with(path)), "{name}: {}", ended.stdout);
     }
 }
 
@@ -163,34 +131,23 @@ fn every_spelling_of_a_base_url_leads_to_the_gateway() {
 fn direct_hands_out_the_real_key() {
     let key = openai_key(2);
     let place = Place::new().file(".env", &format!("OPENAI_API_KEY={key}\n"));
-    let script =
-        "test \"$OPENAI_API_KEY\" = \"$(cut -d= -f2 .env)\" && test -z \"$OPENAI_BASE_URL\"";
-    place
-        .run(&["run", "--direct", "--", "sh", "-c", script])
-        .code(0);
+    let script = "test \"$OPENAI_API_KEY\" = \"$(cut -d= -f2 .env)\" && test -z \"$OPENAI_BASE_URL\"";
+    place.run(&["run", "--direct", "--", "sh", "-c", script]).code(0);
 }
 
 #[test]
 fn piped_output_is_masked_unless_told_otherwise() {
     let key = openai_key(1);
     let place = with_key().file("keys", &format!("out {key} end\n"));
-    sh(&place, "cat keys; cat keys >&2")
-        .code(0)
-        .out("out sk-proj-…0001 end")
-        .hides(&key);
-    let ended = place
-        .run(&["run", "--no-masking", "--", "cat", "keys"])
-        .code(0);
+    sh(&place, "cat keys; cat keys >&2").code(0).out("out sk-proj-…0001 end").hides(&key);
+    let ended = place.run(&["run", "--no-masking", "--", "cat", "keys"]).code(0);
     assert!(ended.stdout.contains(&key));
 }
 
 #[test]
 fn output_comes_at_once_and_input_reaches_the_program() {
     let place = with_key();
-    let running = place.start(
-        &["run", "--", "sh", "-c", "echo now; read line; echo got"],
-        "now",
-    );
+    let running = place.start(&["run", "--", "sh", "-c", "echo now; read line; echo got"], "now");
     running.end().code(0).out("got");
 }
 
@@ -203,8 +160,7 @@ fn signals_reach_the_program() {
         (Signal::QUIT, "QUIT"),
         (Signal::USR1, "USR1"),
     ] {
-        let script =
-            format!("trap 'echo heard; exit 5' {name}; echo ready; while :; do sleep 0.02; done");
+        let script = format!("trap 'echo heard; exit 5' {name}; echo ready; while :; do sleep 0.02; done");
         let running = with_key().start(&["run", "--", "sh", "-c", &script], "ready");
         running.signal(signal);
         running.end().code(5).out("heard");
@@ -225,9 +181,9 @@ fn an_ignored_signal_stays_ignored() {
 #[test]
 fn what_runs_in_the_background_does_not_hold_us() {
     let place = with_key();
-    sh(&place, "sleep 600 & echo started $!")
-        .code(0)
-        .out("started");
+    let ended = sh(&place, "sleep 20 & echo $!").code(0);
+    let pid = ended.stdout.trim().parse().ok().and_then(Pid::from_raw);
+    kill_process(pid.expect("its number was printed"), Signal::KILL).expect("it still runs");
 }
 
 #[test]
@@ -238,33 +194,18 @@ fn the_two_dashes_may_be_left_out() {
 #[test]
 fn a_program_that_goes_past_us_is_found_out() {
     let place = with_key();
-    let ended = sh(
-        &place,
-        "echo openai.AuthenticationError: Error code: 401 >&2; exit 1",
-    )
-    .code(1);
-    ended
-        .err("warning: `sh` failed and sent no request to keywright")
-        .err("OPENAI_BASE_URL")
-        .err("base_url=");
+    let ended = sh(&place, "echo openai.AuthenticationError: Error code: 401 >&2; exit 1").code(1);
+    ended.err("warning: `sh` failed and sent no request to keywright").err("OPENAI_BASE_URL").err("base_url=");
 }
 
 #[test]
 fn json_tells_the_same_to_programs() {
     let place = with_key();
-    let ended = place
-        .run(&["run", "--json", "--", "sh", "-c", "exit 3"])
-        .code(3);
-    let lines: Vec<serde_json::Value> = ended
-        .stderr
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("JSON"))
-        .collect();
+    let ended = place.run(&["run", "--json", "--", "sh", "-c", "exit 3"]).code(3);
+    let lines: Vec<serde_json::Value> =
+        ended.stderr.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(lines[0]["keys"][0]["masked"], "sk-proj-…0001");
-    assert_eq!(
-        (&lines[1]["event"], &lines[1]["code"]),
-        (&"ended".into(), &3.into())
-    );
+    assert_eq!((&lines[1]["event"], &lines[1]["code"]), (&"ended".into(), &3.into()));
 }
 
 #[test]

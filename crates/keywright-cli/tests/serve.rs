@@ -14,9 +14,7 @@ fn config(listen: &str) -> String {
 }
 
 fn with_key(listen: &str) -> Place {
-    Place::new()
-        .env("OPENAI_API_KEY", &openai_key(1))
-        .file("keywright.toml", &config(listen))
+    Place::new().env("OPENAI_API_KEY", &openai_key(1)).file("keywright.toml", &config(listen))
 }
 
 #[test]
@@ -27,17 +25,9 @@ fn it_says_where_it_listens_and_stops_when_asked() {
         let event: serde_json::Value = serde_json::from_str(&running.before).expect("JSON");
         assert_eq!(event["event"], "listening");
         let listen = event["listen"].as_str().expect("an address");
-        assert!(
-            listen.starts_with("127.0.0.1:") && !listen.ends_with(":0"),
-            "{listen}"
-        );
+        assert!(listen.starts_with("127.0.0.1:") && !listen.ends_with(":0"), "{listen}");
         running.signal(signal);
-        running
-            .end()
-            .code(0)
-            .err("[ok]   openai")
-            .err("OPENAI_API_KEY in .env: no such file")
-            .hides(&openai_key(1));
+        running.end().code(0).err("[ok]   openai").err("OPENAI_API_KEY in .env: no such file").hides(&openai_key(1));
     }
 }
 
@@ -72,21 +62,10 @@ fn a_hangup_reads_the_configuration_again_and_a_broken_one_changes_nothing() {
 #[test]
 fn a_check_tells_whether_each_provider_can_serve() {
     let place = with_key("127.0.0.1:0");
-    place
-        .run(&["serve", "--check"])
-        .code(0)
-        .err("1 of 2 keys usable");
-    place
-        .run(&["serve", "--check", "--json"])
-        .code(0)
-        .out("\"state\":\"missing\"");
-    let empty = Place::new()
-        .env("OPENAI_API_KEY", "")
-        .file("keywright.toml", &config("127.0.0.1:0"));
-    empty
-        .run(&["serve", "--check"])
-        .code(1)
-        .err("error[empty_key]");
+    place.run(&["serve", "--check"]).code(0).err("1 of 2 keys usable");
+    place.run(&["serve", "--check", "--json"]).code(0).out("\"state\":\"missing\"");
+    let empty = Place::new().env("OPENAI_API_KEY", "").file("keywright.toml", &config("127.0.0.1:0"));
+    empty.run(&["serve", "--check"]).code(1).err("error[empty_key]");
 }
 
 #[test]

@@ -56,10 +56,7 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     terminal.out_secret(&key)?;
     terminal.tell("\nand this goes into keywright.toml:");
     // A JSON string is a TOML string too.
-    terminal.out(format_args!(
-        "[[virtual_key]]\nname   = {}\nsha256 = \"{sha256}\"",
-        json!(issue.name)
-    ))?;
+    terminal.out(format_args!("[[virtual_key]]\nname   = {}\nsha256 = \"{sha256}\"", json!(issue.name)))?;
     if !issue.providers.is_empty() {
         terminal.out(format_args!("providers = {}", json!(issue.providers)))?;
     }

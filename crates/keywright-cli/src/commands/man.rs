@@ -30,11 +30,7 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         return Ok(Exit::Healthy);
     };
     command.build();
-    let written =
-        std::fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(command, dir));
-    written.map_err(|source| CliError::Write {
-        path: dir.clone(),
-        source,
-    })?;
+    let written = std::fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(command, dir));
+    written.map_err(|source| CliError::Write { path: dir.clone(), source })?;
     Ok(Exit::Healthy)
 }

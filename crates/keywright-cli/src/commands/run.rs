@@ -48,10 +48,7 @@ Examples:
 
 Exit codes: the program's own; 128+N when signal N ended it; 125 keywright failed before the start,
 126 the program is not executable, 127 there is no such program.")]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a switch of the command line"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Args {
     /// Ask each provider about each key before the start: one free request a key.
     #[arg(long)]
@@ -90,15 +87,9 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     exit
 }
 
-async fn supervise(
-    args: &Args,
-    hardened: &Hardened,
-    terminal: &Terminal,
-) -> Result<Exit, CliError> {
-    let configured = args.config.as_deref().map_or_else(
-        || Ok(Config::default()),
-        |file| config::load(file, terminal),
-    )?;
+async fn supervise(args: &Args, hardened: &Hardened, terminal: &Terminal) -> Result<Exit, CliError> {
+    let configured =
+        args.config.as_deref().map_or_else(|| Ok(Config::default()), |file| config::load(file, terminal))?;
     let resolver = Resolver::process();
     let mut rings = Rings::collect(args.wanted(), &configured, &resolver).await?;
     terminal.guard(&rings.secrets());
@@ -118,41 +109,24 @@ async fn supervise(
     }
     let token = keys::new_token()?;
     let gateway = open(rings.configuration(configured), &resolver, &token).await?;
-    let hand = Hand {
-        addr: gateway.addr(),
-        token: &token,
-    };
+    let hand = Hand { addr: gateway.addr(), token: &token };
     let environment = environment::through_gateway(parent, &rings, &hand, &guard);
     let ended = start(args, environment, hardened, terminal).await;
     let report = gateway.report();
     gateway.shutdown(LAST_REQUESTS).await;
     let ended = ended?;
-    let ending = Ending {
-        ended,
-        program: args.program(),
-        report,
-        rings: &rings,
-    };
+    let ending = Ending { ended, program: args.program(), report, rings: &rings };
     story::after(&ending, args.telling(), terminal);
     Ok(Exit::Child(ending.ended.code))
 }
 
-async fn open(
-    mut config: Config,
-    resolver: &Resolver,
-    token: &Secret,
-) -> Result<Gateway, CliError> {
+async fn open(mut config: Config, resolver: &Resolver, token: &Secret) -> Result<Gateway, CliError> {
     config.gateway.listen = SocketAddr::from(([127, 0, 0, 1], 0));
     config.gateway.admin = None;
     config.gateway.tls = None;
     config.virtual_keys = Vec::new();
-    let options = StartOptions {
-        run_token: Some(token.clone()),
-        ..StartOptions::default()
-    };
-    Gateway::start(config, resolver.clone(), options)
-        .await
-        .map_err(|error| serve::not_started(&error))
+    let options = StartOptions { run_token: Some(token.clone()), ..StartOptions::default() };
+    Gateway::start(config, resolver.clone(), options).await.map_err(|error| serve::not_started(&error))
 }
 
 async fn start(
@@ -176,10 +150,7 @@ async fn start(
 
 impl Args {
     fn wanted(&self) -> rings::Wanted<'_> {
-        rings::Wanted {
-            providers: &self.providers,
-            env_files: &self.env_files,
-        }
+        rings::Wanted { providers: &self.providers, env_files: &self.env_files }
     }
 
     const fn telling(&self) -> story::Telling {
@@ -191,10 +162,7 @@ impl Args {
     }
 
     fn program(&self) -> String {
-        self.command
-            .first()
-            .map(|program| program.to_string_lossy().into_owned())
-            .unwrap_or_default()
+        self.command.first().map(|program| program.to_string_lossy().into_owned()).unwrap_or_default()
     }
 }
 

@@ -61,18 +61,13 @@ async fn serve(args: &Args, config: Config, terminal: &Terminal) -> Result<Exit,
     let report = look(&config, &resolver, terminal).await;
     if args.check {
         show(&report, args.json, terminal)?;
-        return Ok(if every_provider_can_serve(&config, &report) {
-            Exit::Healthy
-        } else {
-            Exit::Unhealthy
-        });
+        return Ok(if every_provider_can_serve(&config, &report) { Exit::Healthy } else { Exit::Unhealthy });
     }
     report.tell(terminal);
     let mut signals = Signals::listen()?;
     let grace = config.gateway.drain_timeout;
-    let gateway = Gateway::start(config, resolver.clone(), StartOptions::default())
-        .await
-        .map_err(|error| not_started(&error))?;
+    let gateway =
+        Gateway::start(config, resolver.clone(), StartOptions::default()).await.map_err(|error| not_started(&error))?;
     announce(&gateway, args.json, terminal)?;
     while signals.next().await == Heard::Reload {
         reload(&gateway, &args.config, &resolver, terminal).await;
@@ -110,9 +105,7 @@ async fn look(config: &Config, resolver: &Resolver, terminal: &Terminal) -> KeyR
 
 async fn find(reference: &str, resolver: &Resolver) -> Result<Found, keywright::sources::Miss> {
     // The configuration was checked, so every reference can be read.
-    let reference: Reference = reference
-        .parse()
-        .map_err(|_| keywright::sources::Miss::default())?;
+    let reference: Reference = reference.parse().map_err(|_| keywright::sources::Miss::default())?;
     resolver.resolve(&reference).await
 }
 
@@ -127,14 +120,10 @@ fn show(report: &KeyReport, as_json: bool, terminal: &Terminal) -> Result<(), Cl
 
 /// Whether each provider that has keys has a usable one.
 fn every_provider_can_serve(config: &Config, report: &KeyReport) -> bool {
-    config
-        .providers
-        .iter()
-        .filter(|provider| !provider.keys.is_empty())
-        .all(|provider| {
-            let of_provider = |key: &&KeySeen| key.provider == provider.id && key.usable();
-            report.keys.iter().any(|key| of_provider(&key))
-        })
+    config.providers.iter().filter(|provider| !provider.keys.is_empty()).all(|provider| {
+        let of_provider = |key: &&KeySeen| key.provider == provider.id && key.usable();
+        report.keys.iter().any(|key| of_provider(&key))
+    })
 }
 
 fn announce(gateway: &Gateway, as_json: bool, terminal: &Terminal) -> Result<(), CliError> {
@@ -144,10 +133,7 @@ fn announce(gateway: &Gateway, as_json: bool, terminal: &Terminal) -> Result<(),
         terminal.out_json(&json!({"event": "listening", "listen": listen, "admin": admin}))?;
         return Ok(());
     }
-    terminal.out(format_args!(
-        "{} on http://{listen}",
-        paint(Role::Good, "listening")
-    ))?;
+    terminal.out(format_args!("{} on http://{listen}", paint(Role::Good, "listening")))?;
     if let Some(admin) = admin {
         terminal.out(format_args!("admin     on http://{admin}"))?;
     }
@@ -156,8 +142,7 @@ fn announce(gateway: &Gateway, as_json: bool, terminal: &Terminal) -> Result<(),
 
 /// A configuration that cannot be used changes nothing.
 async fn reload(gateway: &Gateway, file: &Path, resolver: &Resolver, terminal: &Terminal) {
-    let kept =
-        |terminal: &Terminal| terminal.tell("keywright: the configuration is as it was before");
+    let kept = |terminal: &Terminal| terminal.tell("keywright: the configuration is as it was before");
     let config = match load(file, terminal) {
         Ok(config) => config,
         Err(error) => {
@@ -170,10 +155,7 @@ async fn reload(gateway: &Gateway, file: &Path, resolver: &Resolver, terminal: &
     match gateway.reload(config).await {
         Ok(()) => {
             report.tell(terminal);
-            terminal.tell(format_args!(
-                "keywright: `{}` was read again",
-                file.display()
-            ));
+            terminal.tell(format_args!("keywright: `{}` was read again", file.display()));
         }
         Err(error) => {
             not_started(&error).report(terminal);
@@ -185,10 +167,7 @@ async fn reload(gateway: &Gateway, file: &Path, resolver: &Resolver, terminal: &
 /// The error of a gateway that does not start; an address has its own advice.
 pub(super) fn not_started(error: &StartError) -> CliError {
     let StartError::Listen { address, source } = error else {
-        return CliError::Gateway {
-            message: error.to_string(),
-            help: None,
-        };
+        return CliError::Gateway { message: error.to_string(), help: None };
     };
     let port = address.port();
     let (why, help) = match source.kind() {
@@ -199,23 +178,16 @@ pub(super) fn not_started(error: &StartError) -> CliError {
                  or set another `gateway.listen`"
             ),
         ),
-        ErrorKind::AddrNotAvailable => (
-            "this machine does not have that address".to_owned(),
-            "`ip address` lists the addresses it has".to_owned(),
-        ),
+        ErrorKind::AddrNotAvailable => {
+            ("this machine does not have that address".to_owned(), "`ip address` lists the addresses it has".to_owned())
+        }
         ErrorKind::PermissionDenied => (
             "the system does not allow it".to_owned(),
             "ports below 1024 need privileges: set another `gateway.listen`".to_owned(),
         ),
-        _ => (
-            source.to_string(),
-            "set another `gateway.listen`".to_owned(),
-        ),
+        _ => (source.to_string(), "set another `gateway.listen`".to_owned()),
     };
-    CliError::Gateway {
-        message: format!("cannot listen on {address}: {why}"),
-        help: Some(help),
-    }
+    CliError::Gateway { message: format!("cannot listen on {address}: {why}"), help: Some(help) }
 }
 
 /// What a signal asks for.

@@ -29,10 +29,7 @@ pub(crate) struct Ended {
 
 impl Place {
     pub(crate) fn new() -> Self {
-        Self {
-            dir: tempfile::tempdir().expect("a folder"),
-            variables: Vec::new(),
-        }
+        Self { dir: tempfile::tempdir().expect("a folder"), variables: Vec::new() }
     }
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
@@ -82,10 +79,7 @@ impl Place {
     /// The same for any command, which gets this standard input.
     pub(crate) fn start_command(&self, mut command: Command, sign: &str, stdin: Stdio) -> Running {
         self.furnish(&mut command);
-        command
-            .stdin(stdin)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
         let mut before = String::new();
@@ -98,11 +92,7 @@ impl Place {
                 panic!("ended without `{sign}`: {before}\n{stderr}");
             }
         }
-        Running {
-            child,
-            stdout,
-            before,
-        }
+        Running { child, stdout, before }
     }
 }
 
@@ -139,11 +129,7 @@ impl Running {
         let mut pipe = self.child.stderr.take().expect("piped");
         pipe.read_to_string(&mut stderr).expect("readable");
         let status = self.child.wait().expect("it ends");
-        Ended {
-            code: status.code().expect("no signal ended it"),
-            stdout,
-            stderr,
-        }
+        Ended { code: status.code().expect("no signal ended it"), stdout, stderr }
     }
 }
 
@@ -156,19 +142,13 @@ impl Ended {
 
     #[track_caller]
     pub(crate) fn out(self, fragment: &str) -> Self {
-        assert!(
-            self.stdout.contains(fragment),
-            "no `{fragment}` in {self:?}"
-        );
+        assert!(self.stdout.contains(fragment), "no `{fragment}` in {self:?}");
         self
     }
 
     #[track_caller]
     pub(crate) fn err(self, fragment: &str) -> Self {
-        assert!(
-            self.stderr.contains(fragment),
-            "no `{fragment}` in {self:?}"
-        );
+        assert!(self.stderr.contains(fragment), "no `{fragment}` in {self:?}");
         self
     }
 
@@ -183,9 +163,7 @@ impl Ended {
 
 /// A key of OpenAI's shape; its number is its end.
 pub(crate) fn openai_key(number: usize) -> String {
-    keywright_emulator::sample_keys("openai", number)
-        .pop()
-        .expect("numbers start at 1")
+    keywright_emulator::sample_keys("openai", number).pop().expect("numbers start at 1")
 }
 
 /// Hex, as `xxd -p` writes it.
@@ -200,16 +178,9 @@ pub(crate) fn hex(text: &str) -> String {
 pub(crate) fn upstream() -> Arc<Emulator> {
     let (to_test, from_thread) = std::sync::mpsc::sync_channel(1);
     thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
-            let emulator = Emulator::builder()
-                .with_sample_keys()
-                .start()
-                .await
-                .expect("the emulator starts");
+            let emulator = Emulator::builder().with_sample_keys().start().await.expect("the emulator starts");
             to_test.send(Arc::new(emulator)).expect("the test waits");
             std::future::pending::<()>().await;
         });

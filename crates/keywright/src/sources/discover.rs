@@ -44,18 +44,12 @@ pub struct Hint {
 /// ```
 pub fn sibling_names(name: &str) -> impl Iterator<Item = String> {
     let numbered = (1..=9).map(|number| number.to_string());
-    numbered
-        .chain(["BACKUP".to_owned()])
-        .map(move |end| format!("{name}_{end}"))
+    numbered.chain(["BACKUP".to_owned()]).map(move |end| format!("{name}_{end}"))
 }
 
 impl Resolver {
     /// Finds the keys of a provider in the environment and in these dotenv files, already read.
-    pub fn discover(
-        &self,
-        provider: &ProviderSpec,
-        files: &[(PathBuf, Result<Dotenv, SourceError>)],
-    ) -> Discovery {
+    pub fn discover(&self, provider: &ProviderSpec, files: &[(PathBuf, Result<Dotenv, SourceError>)]) -> Discovery {
         let names = KeyNames::of(provider);
         let mut discovery = Discovery::default();
         for name in &names.read {
@@ -64,10 +58,7 @@ impl Resolver {
         for (path, file) in files {
             match file {
                 Ok(file) => ask_file(path, file, &names, &mut discovery),
-                Err(why) => discovery.asked.asked.push(Asked {
-                    place: path.display().to_string(),
-                    why: *why,
-                }),
+                Err(why) => discovery.asked.asked.push(Asked { place: path.display().to_string(), why: *why }),
             }
         }
         if discovery.found.is_empty() {
@@ -80,19 +71,10 @@ impl Resolver {
         let place = format!("environment variable {}", name.name);
         match self.environment().secret(&name.name) {
             Ok(Some(secret)) => {
-                let reference = Reference::Env {
-                    name: name.name.clone(),
-                };
-                discovery.add(Found {
-                    secret,
-                    reference,
-                    place,
-                });
+                let reference = Reference::Env { name: name.name.clone() };
+                discovery.add(Found { secret, reference, place });
             }
-            Ok(None) if name.expected => discovery.asked.asked.push(Asked {
-                place,
-                why: SourceError::NotSet,
-            }),
+            Ok(None) if name.expected => discovery.asked.asked.push(Asked { place, why: SourceError::NotSet }),
             Ok(None) => {}
             Err(why) => discovery.asked.asked.push(Asked { place, why }),
         }
@@ -105,31 +87,16 @@ impl Resolver {
         files: &[(PathBuf, Result<Dotenv, SourceError>)],
         discovery: &mut Discovery,
     ) {
-        let says = format!(
-            "nothing reads this name; the SDKs read `{}`",
-            names.official
-        );
-        let hint = |place: String| Hint {
-            cause: Cause::WrongEnvVarName,
-            place,
-            says: says.clone(),
-        };
+        let says = format!("nothing reads this name; the SDKs read `{}`", names.official);
+        let hint = |place: String| Hint { cause: Cause::WrongEnvVarName, place, says: says.clone() };
         for name in &names.mistaken {
-            if self
-                .environment()
-                .value(name)
-                .is_some_and(|v| !v.is_empty())
-            {
-                discovery
-                    .hints
-                    .push(hint(format!("environment variable {name}")));
+            if self.environment().value(name).is_some_and(|v| !v.is_empty()) {
+                discovery.hints.push(hint(format!("environment variable {name}")));
             }
             for (path, file) in files {
                 let entry = file.as_ref().ok().and_then(|file| file.last(name));
                 if let Some(entry) = entry {
-                    discovery
-                        .hints
-                        .push(hint(format!("{}:{}", path.display(), entry.line)));
+                    discovery.hints.push(hint(format!("{}:{}", path.display(), entry.line)));
                 }
             }
         }
@@ -140,28 +107,23 @@ fn ask_file(path: &Path, file: &Dotenv, names: &KeyNames, discovery: &mut Discov
     for name in &names.read {
         let Some(entry) = file.last(&name.name) else {
             if name.expected {
-                discovery.asked.asked.push(Asked {
-                    place: format!("{} in {}", name.name, path.display()),
-                    why: SourceError::NotSet,
-                });
+                discovery
+                    .asked
+                    .asked
+                    .push(Asked { place: format!("{} in {}", name.name, path.display()), why: SourceError::NotSet });
             }
             continue;
         };
         let place = format!("{}:{}", path.display(), entry.line);
         discovery.note_disagreement(&name.name, &place, &entry.value);
-        discovery
-            .hints
-            .extend(file.findings_at(entry.line).map(|finding| Hint {
-                cause: finding.cause,
-                place: place.clone(),
-                says: finding.says.clone(),
-            }));
+        discovery.hints.extend(file.findings_at(entry.line).map(|finding| Hint {
+            cause: finding.cause,
+            place: place.clone(),
+            says: finding.says.clone(),
+        }));
         discovery.add(Found {
             secret: entry.value.clone(),
-            reference: Reference::Dotenv {
-                path: path.to_owned(),
-                name: name.name.clone(),
-            },
+            reference: Reference::Dotenv { path: path.to_owned(), name: name.name.clone() },
             place,
         });
     }
@@ -170,10 +132,7 @@ fn ask_file(path: &Path, file: &Dotenv, names: &KeyNames, discovery: &mut Discov
 impl Discovery {
     /// Adds a key unless its value is there already.
     fn add(&mut self, found: Found) {
-        let known = self
-            .found
-            .iter()
-            .any(|other| other.secret.matches(&found.secret));
+        let known = self.found.iter().any(|other| other.secret.matches(&found.secret));
         if !known {
             self.found.push(found);
         }
@@ -181,17 +140,13 @@ impl Discovery {
 
     /// The same name with another value in an earlier place: that place wins in every SDK.
     fn note_disagreement(&mut self, name: &str, place: &str, value: &Secret) {
-        let earlier = self.found.iter().find(
-            |found| matches!(&found.reference, Reference::Env { name: other } if other == name),
-        );
+        let earlier =
+            self.found.iter().find(|found| matches!(&found.reference, Reference::Env { name: other } if other == name));
         if let Some(earlier) = earlier.filter(|earlier| !earlier.secret.matches(value)) {
             self.hints.push(Hint {
                 cause: Cause::StaleValueOverrides,
                 place: place.to_owned(),
-                says: format!(
-                    "`{name}` differs from the {}, which comes first",
-                    earlier.place
-                ),
+                says: format!("`{name}` differs from the {}, which comes first", earlier.place),
             });
         }
     }
@@ -224,13 +179,8 @@ impl KeyNames {
         let name = |expected: bool| move |name: String| KeyName { name, expected };
         let official: Vec<String> = of_standing(VariableStanding::Official).collect();
         let siblings = official.iter().flat_map(|name| sibling_names(name));
-        let others = of_standing(VariableStanding::Legacy)
-            .chain(of_standing(VariableStanding::OtherLibraries));
-        let read = official
-            .iter()
-            .cloned()
-            .map(name(true))
-            .chain(siblings.chain(others).map(name(false)));
+        let others = of_standing(VariableStanding::Legacy).chain(of_standing(VariableStanding::OtherLibraries));
+        let read = official.iter().cloned().map(name(true)).chain(siblings.chain(others).map(name(false)));
         Self {
             read: read.collect(),
             mistaken: of_standing(VariableStanding::Mistaken).collect(),

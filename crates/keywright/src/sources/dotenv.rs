@@ -72,10 +72,7 @@ impl Dotenv {
 
     /// The findings about one line.
     pub fn findings_at(&self, line: usize) -> impl Iterator<Item = &Finding> {
-        self.findings
-            .iter()
-            .filter(move |found| found.line == line)
-            .map(|found| &found.finding)
+        self.findings.iter().filter(move |found| found.line == line).map(|found| &found.finding)
     }
 }
 
@@ -110,10 +107,7 @@ impl Source for DotenvFile {
     fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Reading>, SourceError>> {
         Box::pin(async move {
             let file = self.contents().await?;
-            Ok(file.last(name).map(|entry| Reading {
-                secret: entry.value.clone(),
-                line: Some(entry.line),
-            }))
+            Ok(file.last(name).map(|entry| Reading { secret: entry.value.clone(), line: Some(entry.line) }))
         })
     }
 }

@@ -35,18 +35,13 @@ impl Environment {
     }
 
     /// An environment of exactly these variables.
-    pub fn given<K: Into<OsString>, V: Into<OsString>>(
-        variables: impl IntoIterator<Item = (K, V)>,
-    ) -> Self {
+    pub fn given<K: Into<OsString>, V: Into<OsString>>(variables: impl IntoIterator<Item = (K, V)>) -> Self {
         let pairs = variables.into_iter().map(|(k, v)| (k.into(), v.into()));
         Self(Kind::Given(Arc::new(pairs.collect())))
     }
 
     /// The value of a variable, if it is set.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that reads the environment"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn value(&self, name: impl AsRef<OsStr>) -> Option<OsString> {
         match &self.0 {
             Kind::Process => std::env::var_os(name),
@@ -60,10 +55,7 @@ impl Environment {
     }
 
     /// A snapshot of every variable.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that reads the environment"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn all(&self) -> BTreeMap<OsString, OsString> {
         match &self.0 {
             Kind::Process => std::env::vars_os().collect(),
@@ -74,10 +66,7 @@ impl Environment {
     /// Reads a variable as a secret.
     pub(super) fn secret(&self, name: &str) -> Result<Option<Secret>, SourceError> {
         // A name with `=` or NUL cannot be set, and the system call would refuse it.
-        self.value(name)
-            .map(|value| value.into_string().map(Secret::new))
-            .transpose()
-            .map_err(|_| SourceError::NotUtf8)
+        self.value(name).map(|value| value.into_string().map(Secret::new)).transpose().map_err(|_| SourceError::NotUtf8)
     }
 }
 
@@ -87,9 +76,7 @@ impl Source for Environment {
     }
 
     fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Reading>, SourceError>> {
-        let reading = self
-            .secret(name)
-            .map(|found| found.map(|secret| Reading { secret, line: None }));
+        let reading = self.secret(name).map(|found| found.map(|secret| Reading { secret, line: None }));
         Box::pin(std::future::ready(reading))
     }
 }

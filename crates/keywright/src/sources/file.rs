@@ -20,22 +20,14 @@ pub(super) struct SecretFile {
 impl Source for SecretFile {
     fn place(&self, name: &str, _: Option<&Reading>) -> String {
         let path = self.written.display();
-        if name.is_empty() {
-            format!("file {path}")
-        } else {
-            format!("file {path}, field {name}")
-        }
+        if name.is_empty() { format!("file {path}") } else { format!("file {path}, field {name}") }
     }
 
     fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Reading>, SourceError>> {
         Box::pin(async move {
             let bytes = read_bounded(&self.path, LARGEST_SECRET_BYTES).await?;
             let text = text_of(bytes)?;
-            let secret = if name.is_empty() {
-                Some(without_last_newline(&text))
-            } else {
-                member(&text, name)?
-            };
+            let secret = if name.is_empty() { Some(without_last_newline(&text)) } else { member(&text, name)? };
             Ok(secret.map(|secret| Reading { secret, line: None }))
         })
     }
@@ -55,9 +47,7 @@ fn read_now(path: &Path, limit: u64) -> Result<Vec<u8>, SourceError> {
     not_regular(metadata.file_type())?;
     let file = File::open(path).map_err(|error| refusal(&error))?;
     let mut bytes = Vec::new();
-    file.take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| refusal(&error))?;
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| refusal(&error))?;
     if bytes.len() as u64 > limit {
         return Err(SourceError::TooLarge { limit_bytes: limit });
     }
@@ -84,9 +74,7 @@ fn refusal(error: &io::Error) -> SourceError {
 }
 
 fn text_of(bytes: Vec<u8>) -> Result<Secret, SourceError> {
-    String::from_utf8(bytes)
-        .map(Secret::new)
-        .map_err(|_| SourceError::NotUtf8)
+    String::from_utf8(bytes).map(Secret::new).map_err(|_| SourceError::NotUtf8)
 }
 
 /// Editors and `echo` end a file with a newline; no key does.
@@ -97,11 +85,8 @@ fn without_last_newline(text: &Secret) -> Secret {
 }
 
 fn member(text: &Secret, name: &str) -> Result<Option<Secret>, SourceError> {
-    let value: serde_json::Value =
-        serde_json::from_str(text.expose()).map_err(|error| SourceError::NotJson {
-            line: error.line(),
-            column: error.column(),
-        })?;
+    let value: serde_json::Value = serde_json::from_str(text.expose())
+        .map_err(|error| SourceError::NotJson { line: error.line(), column: error.column() })?;
     let object = value.as_object().ok_or(SourceError::NotAnObject)?;
     match object.get(name) {
         None => Ok(None),

@@ -122,9 +122,7 @@ impl FromStr for Reference {
             return Err(not_a_reference(text));
         };
         match scheme.to_ascii_lowercase().as_str() {
-            "env" => Ok(Self::Env {
-                name: variable("env", rest)?,
-            }),
+            "env" => Ok(Self::Env { name: variable("env", rest)? }),
             "dotenv" => dotenv(rest),
             "file" => file(rest),
             other => Err(unknown_scheme(other)),
@@ -138,29 +136,17 @@ impl fmt::Display for Reference {
             Self::Env { name } => write!(f, "env://{name}"),
             Self::Dotenv { path, name } => write!(f, "dotenv://{}#{name}", path.display()),
             Self::File { path, field: None } => write!(f, "file://{}", path.display()),
-            Self::File {
-                path,
-                field: Some(field),
-            } => write!(f, "file://{}#{field}", path.display()),
+            Self::File { path, field: Some(field) } => write!(f, "file://{}#{field}", path.display()),
         }
     }
 }
 
 fn dotenv(rest: &str) -> Result<Reference, ReferenceError> {
-    let (path, name) = rest.rsplit_once('#').ok_or(ReferenceError::Incomplete {
-        scheme: "dotenv",
-        what: "`#NAME`",
-    })?;
+    let (path, name) = rest.rsplit_once('#').ok_or(ReferenceError::Incomplete { scheme: "dotenv", what: "`#NAME`" })?;
     if path.is_empty() {
-        return Err(ReferenceError::Incomplete {
-            scheme: "dotenv",
-            what: "the file's path",
-        });
+        return Err(ReferenceError::Incomplete { scheme: "dotenv", what: "the file's path" });
     }
-    Ok(Reference::Dotenv {
-        path: path.into(),
-        name: variable("dotenv", name)?,
-    })
+    Ok(Reference::Dotenv { path: path.into(), name: variable("dotenv", name)? })
 }
 
 fn file(rest: &str) -> Result<Reference, ReferenceError> {
@@ -169,54 +155,32 @@ fn file(rest: &str) -> Result<Reference, ReferenceError> {
         None => (rest, None),
     };
     if path.is_empty() || field.as_deref() == Some("") {
-        let what = if path.is_empty() {
-            "the file's path"
-        } else {
-            "the field after `#`"
-        };
-        return Err(ReferenceError::Incomplete {
-            scheme: "file",
-            what,
-        });
+        let what = if path.is_empty() { "the file's path" } else { "the field after `#`" };
+        return Err(ReferenceError::Incomplete { scheme: "file", what });
     }
-    Ok(Reference::File {
-        path: path.into(),
-        field,
-    })
+    Ok(Reference::File { path: path.into(), field })
 }
 
 /// A variable's name. A key pasted in its place is called a literal and not shown.
 fn variable(scheme: &'static str, name: &str) -> Result<String, ReferenceError> {
     if name.is_empty() {
-        return Err(ReferenceError::Incomplete {
-            scheme,
-            what: "the variable's name",
-        });
+        return Err(ReferenceError::Incomplete { scheme, what: "the variable's name" });
     }
     if looks_like_a_key(name) {
         return Err(ReferenceError::Literal);
     }
-    if is_variable_name(name) {
-        Ok(name.to_owned())
-    } else {
-        Err(ReferenceError::BadName { scheme })
-    }
+    if is_variable_name(name) { Ok(name.to_owned()) } else { Err(ReferenceError::BadName { scheme }) }
 }
 
 /// A text without a scheme: a variable's name, or a value that must not be shown.
 fn not_a_reference(text: &str) -> ReferenceError {
     let dollar = text.strip_prefix('$');
-    let name = dollar.map_or(text, |name| {
-        name.strip_prefix('{')
-            .and_then(|name| name.strip_suffix('}'))
-            .unwrap_or(name)
-    });
-    let written_as_one = dollar.is_some()
-        || name.contains('_') && name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    let name =
+        dollar.map_or(text, |name| name.strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(name));
+    let written_as_one =
+        dollar.is_some() || name.contains('_') && name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
     if written_as_one && is_variable_name(name) && !looks_like_a_key(name) {
-        ReferenceError::Variable {
-            name: name.to_owned(),
-        }
+        ReferenceError::Variable { name: name.to_owned() }
     } else {
         ReferenceError::Literal
     }
@@ -227,17 +191,12 @@ fn unknown_scheme(scheme: &str) -> ReferenceError {
         return ReferenceError::NotBuiltIn { scheme: planned };
     }
     let like_a_scheme = (1..=LONGEST_SCHEME).contains(&scheme.len())
-        && scheme
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || matches!(c, '-' | '+'));
+        && scheme.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '-' | '+'));
     if !like_a_scheme {
         return ReferenceError::Literal;
     }
     let near = near(scheme, ["env", "dotenv", "file"]);
-    ReferenceError::UnknownScheme {
-        scheme: scheme.to_owned(),
-        near,
-    }
+    ReferenceError::UnknownScheme { scheme: scheme.to_owned(), near }
 }
 
 /// Whether a text may name an environment variable.
@@ -248,10 +207,7 @@ pub(super) fn is_variable_name(name: &str) -> bool {
 }
 
 fn looks_like_a_key(text: &str) -> bool {
-    let shapes = Catalogue::builtin()
-        .providers()
-        .iter()
-        .flat_map(|provider| &provider.keys);
+    let shapes = Catalogue::builtin().providers().iter().flat_map(|provider| &provider.keys);
     text.starts_with(keywright_core::token::TOKEN_PREFIX)
         || shapes
             .filter(|shape| !shape.weak && !shape.prefix.is_empty())
@@ -328,44 +284,24 @@ mod tests {
         ] {
             let error = error(key);
             let shown = format!("{error} {error:?} {}", error.help());
-            assert!(
-                !shown.contains("abcdefgh") && !shown.contains("hunter2"),
-                "{shown}"
-            );
+            assert!(!shown.contains("abcdefgh") && !shown.contains("hunter2"), "{shown}");
         }
     }
 
     #[test]
     fn each_mistake_has_its_own_words() {
-        let variable = |name: &str| ReferenceError::Variable {
-            name: name.to_owned(),
-        };
+        let variable = |name: &str| ReferenceError::Variable { name: name.to_owned() };
         assert_eq!(error(""), ReferenceError::Empty);
         assert_eq!(error("$OPENAI_API_KEY"), variable("OPENAI_API_KEY"));
         assert_eq!(error("${MY_KEY_2}"), variable("MY_KEY_2"));
         assert_eq!(error("OPENAI_API_KEY"), variable("OPENAI_API_KEY"));
-        assert_eq!(
-            error("vault://secret/llm#openai"),
-            ReferenceError::NotBuiltIn { scheme: "vault" }
-        );
-        let near = ReferenceError::UnknownScheme {
-            scheme: "evn".to_owned(),
-            near: Some("env"),
-        };
+        assert_eq!(error("vault://secret/llm#openai"), ReferenceError::NotBuiltIn { scheme: "vault" });
+        let near = ReferenceError::UnknownScheme { scheme: "evn".to_owned(), near: Some("env") };
         assert_eq!(error("evn://A"), near);
         assert_eq!(near.help(), "did you mean `env://`?");
-        assert_eq!(
-            error("dotenv://.env").to_string(),
-            "`dotenv` reference lacks `#NAME`"
-        );
-        assert_eq!(
-            error("env://").to_string(),
-            "`env` reference lacks the variable's name"
-        );
-        assert_eq!(
-            error("file://").to_string(),
-            "`file` reference lacks the file's path"
-        );
+        assert_eq!(error("dotenv://.env").to_string(), "`dotenv` reference lacks `#NAME`");
+        assert_eq!(error("env://").to_string(), "`env` reference lacks the variable's name");
+        assert_eq!(error("file://").to_string(), "`file` reference lacks the file's path");
     }
 
     proptest! {

@@ -119,9 +119,7 @@ impl Miss {
     /// A miss of one place.
     pub fn of(place: impl Into<String>, why: SourceError) -> Self {
         let place = place.into();
-        Self {
-            asked: vec![Asked { place, why }],
-        }
+        Self { asked: vec![Asked { place, why }] }
     }
 
     /// The cause: the most telling of what the places said.
@@ -152,10 +150,7 @@ impl std::error::Error for Miss {}
 impl Resolver {
     /// A resolver over an environment; relative paths start at `directory`.
     pub fn new(environment: Environment, directory: impl Into<PathBuf>) -> Self {
-        Self {
-            environment,
-            directory: directory.into().into(),
-        }
+        Self { environment, directory: directory.into().into() }
     }
 
     /// A resolver over this process's environment and working directory.
@@ -194,20 +189,14 @@ impl Resolver {
             Reference::Env { name } => (Box::new(self.environment.clone()), name),
             Reference::Dotenv { path, name } => (Box::new(self.dotenv_file(path)), name),
             Reference::File { path, field } => {
-                let file = SecretFile {
-                    written: path.clone(),
-                    path: self.directory.join(path),
-                };
+                let file = SecretFile { written: path.clone(), path: self.directory.join(path) };
                 (Box::new(file), field.as_deref().unwrap_or_default())
             }
         }
     }
 
     fn dotenv_file(&self, path: &Path) -> DotenvFile {
-        DotenvFile {
-            written: path.to_owned(),
-            path: self.directory.join(path),
-        }
+        DotenvFile { written: path.to_owned(), path: self.directory.join(path) }
     }
 }
 

@@ -52,10 +52,7 @@ impl Child<'_> {
         // Before the start, so that no signal falls between.
         let mut signals = Signals::listen()?;
         let mut command = Command::new(&program);
-        command
-            .args(arguments.unwrap_or_default())
-            .env_clear()
-            .envs(&self.environment);
+        command.args(arguments.unwrap_or_default()).env_clear().envs(&self.environment);
         let pipes = self.connect(&mut command)?;
         let spawned = command.spawn();
         // It holds the writing ends; the streams end when the child's own copies are closed.
@@ -102,12 +99,8 @@ impl Child<'_> {
         let Some(redactor) = &self.redactor else {
             return Ok([None, None]);
         };
-        let stdout = pipes
-            .stdout
-            .map(|pipe| Relay::start(pipe, io::stdout(), Arc::clone(redactor)));
-        let stderr = pipes
-            .stderr
-            .map(|pipe| Relay::start(pipe, io::stderr(), Arc::clone(redactor)));
+        let stdout = pipes.stdout.map(|pipe| Relay::start(pipe, io::stdout(), Arc::clone(redactor)));
+        let stderr = pipes.stderr.map(|pipe| Relay::start(pipe, io::stderr(), Arc::clone(redactor)));
         Ok([stdout.transpose()?, stderr.transpose()?])
     }
 }
@@ -128,23 +121,17 @@ fn code(status: ExitStatus) -> u8 {
 fn not_started(program: &OsString, error: &io::Error) -> CliError {
     let exists = std::path::Path::new(program).exists();
     let (why, exit) = match error.kind() {
-        io::ErrorKind::NotFound if exists => (
-            "the interpreter in its first line does not exist".to_owned(),
-            Exit::NotFound,
-        ),
+        io::ErrorKind::NotFound if exists => {
+            ("the interpreter in its first line does not exist".to_owned(), Exit::NotFound)
+        }
         io::ErrorKind::NotFound => ("no such program".to_owned(), Exit::NotFound),
         io::ErrorKind::PermissionDenied => ("it is not executable".to_owned(), Exit::NotExecutable),
-        _ if error.raw_os_error() == Some(ENOEXEC) => (
-            "it is not a program for this machine".to_owned(),
-            Exit::NotExecutable,
-        ),
+        _ if error.raw_os_error() == Some(ENOEXEC) => {
+            ("it is not a program for this machine".to_owned(), Exit::NotExecutable)
+        }
         _ => (error.to_string(), Exit::NotExecutable),
     };
-    CliError::Program {
-        program: program.to_string_lossy().into_owned(),
-        why,
-        exit,
-    }
+    CliError::Program { program: program.to_string_lossy().into_owned(), why, exit }
 }
 
 /// "Exec format error", the same number on Linux, macOS and the BSDs.

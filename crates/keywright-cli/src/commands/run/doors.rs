@@ -42,27 +42,15 @@ impl Door {
             return plain;
         };
         let host = origin.authority().host();
-        let is_own = |spec: &ProviderSpec| {
-            spec.http
-                .hosts
-                .iter()
-                .any(|known| known.eq_ignore_ascii_case(host))
-        };
+        let is_own = |spec: &ProviderSpec| spec.http.hosts.iter().any(|known| known.eq_ignore_ascii_case(host));
         let said_by = Some(variable.name.clone());
         match Catalogue::builtin().provider_of_host(host) {
             // A region of its own is another place too.
             _ if is_own(provider) && provider.http.origin.ends_with(host) => plain,
-            Some(other) if other.id != provider.id => Self {
-                leads_to: other.id.clone(),
-                path: Some(origin.prefix().to_owned()),
-                said_by,
-                ..plain
-            },
-            _ => Self {
-                base_url: Some(without_ending(&value, provider, &variable.name)),
-                said_by,
-                ..plain
-            },
+            Some(other) if other.id != provider.id => {
+                Self { leads_to: other.id.clone(), path: Some(origin.prefix().to_owned()), said_by, ..plain }
+            }
+            _ => Self { base_url: Some(without_ending(&value, provider, &variable.name)), said_by, ..plain },
         }
     }
 
@@ -99,15 +87,12 @@ fn base_url<'a>(
     let in_environment = base_url_variables(provider)
         .find_map(|variable| Some((variable, environment.text(&variable.name).filter(set)?)));
     in_environment.or_else(|| {
-        files
-            .iter()
-            .filter_map(|(_, file)| file.as_ref().ok())
-            .find_map(|file| {
-                base_url_variables(provider).find_map(|variable| {
-                    let value = file.last(&variable.name)?.value.expose().to_owned();
-                    Some((variable, Some(value).filter(set)?))
-                })
+        files.iter().filter_map(|(_, file)| file.as_ref().ok()).find_map(|file| {
+            base_url_variables(provider).find_map(|variable| {
+                let value = file.last(&variable.name)?.value.expose().to_owned();
+                Some((variable, Some(value).filter(set)?))
             })
+        })
     })
 }
 
@@ -119,11 +104,7 @@ fn without_ending(url: &str, provider: &ProviderSpec, name: &str) -> String {
         .filter(|variable| variable.name == name)
         .filter_map(|variable| variable.ends_in.as_deref())
         .filter(|ending| !ending.is_empty());
-    endings
-        .filter_map(|ending| url.strip_suffix(ending))
-        .min_by_key(|rest| rest.len())
-        .unwrap_or(url)
-        .to_owned()
+    endings.filter_map(|ending| url.strip_suffix(ending)).min_by_key(|rest| rest.len()).unwrap_or(url).to_owned()
 }
 
 #[cfg(test)]
@@ -140,12 +121,7 @@ mod tests {
     fn the_providers_own_url_changes_nothing() {
         let plain = door("openai", &[]);
         assert_eq!(plain.leads_to, "openai");
-        for url in [
-            "https://api.openai.com/v1",
-            "https://api.openai.com/v1/",
-            "",
-            "nonsense",
-        ] {
+        for url in ["https://api.openai.com/v1", "https://api.openai.com/v1/", "", "nonsense"] {
             assert_eq!(door("openai", &[("OPENAI_BASE_URL", url)]), plain, "{url}");
         }
     }
@@ -153,27 +129,11 @@ mod tests {
     #[test]
     fn another_place_is_kept_without_the_sdks_ending() {
         for (id, variable, url) in [
-            (
-                "openai",
-                "OPENAI_BASE_URL",
-                "http://127.0.0.1:4200/openai/v1",
-            ),
+            ("openai", "OPENAI_BASE_URL", "http://127.0.0.1:4200/openai/v1"),
             ("openai", "OPENAI_API_BASE", "http://127.0.0.1:4200/openai/"),
-            (
-                "fireworks",
-                "FIREWORKS_API_BASE",
-                "http://127.0.0.1:4200/fireworks/inference/v1",
-            ),
-            (
-                "fireworks",
-                "FIREWORKS_BASE_URL",
-                "http://127.0.0.1:4200/fireworks",
-            ),
-            (
-                "together",
-                "TOGETHER_BASE_URL",
-                "http://127.0.0.1:4200/together/v1",
-            ),
+            ("fireworks", "FIREWORKS_API_BASE", "http://127.0.0.1:4200/fireworks/inference/v1"),
+            ("fireworks", "FIREWORKS_BASE_URL", "http://127.0.0.1:4200/fireworks"),
+            ("together", "TOGETHER_BASE_URL", "http://127.0.0.1:4200/together/v1"),
         ] {
             let door = door(id, &[(variable, url)]);
             let place = format!("http://127.0.0.1:4200/{id}");
@@ -184,22 +144,11 @@ mod tests {
 
     #[test]
     fn an_openai_client_of_another_provider_keeps_its_provider() {
-        let door = door(
-            "openai",
-            &[("OPENAI_BASE_URL", "https://api.fireworks.ai/inference/v1")],
-        );
-        assert_eq!(
-            (door.names_of.as_str(), door.leads_to.as_str()),
-            ("openai", "fireworks")
-        );
-        let openai = Catalogue::builtin()
-            .provider("openai")
-            .expect("in the catalogue");
+        let door = door("openai", &[("OPENAI_BASE_URL", "https://api.fireworks.ai/inference/v1")]);
+        assert_eq!((door.names_of.as_str(), door.leads_to.as_str()), ("openai", "fireworks"));
+        let openai = Catalogue::builtin().provider("openai").expect("in the catalogue");
         let variable = base_url_variables(openai).next().expect("one at least");
         let gateway = std::net::SocketAddr::from(([127, 0, 0, 1], 4100));
-        assert_eq!(
-            door.url(gateway, variable),
-            "http://127.0.0.1:4100/fireworks/inference/v1"
-        );
+        assert_eq!(door.url(gateway, variable), "http://127.0.0.1:4100/fireworks/inference/v1");
     }
 }

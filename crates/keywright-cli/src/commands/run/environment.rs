@@ -48,10 +48,7 @@ pub(super) fn direct(parent: BTreeMap<OsString, OsString>, rings: &Rings) -> Chi
             variables.insert(name.into(), key.found.secret.expose().into());
         }
     }
-    ChildEnvironment {
-        variables,
-        notes: Vec::new(),
-    }
+    ChildEnvironment { variables, notes: Vec::new() }
 }
 
 /// The environment of a child that calls through the gateway and holds no real key.
@@ -61,10 +58,7 @@ pub(super) fn through_gateway(
     hand: &Hand<'_>,
     guard: &Guard,
 ) -> ChildEnvironment {
-    let mut child = ChildEnvironment {
-        variables: parent,
-        notes: Vec::new(),
-    };
+    let mut child = ChildEnvironment { variables: parent, notes: Vec::new() };
     let dropped = child.drop_real_keys(guard);
     for door in rings.open_doors() {
         let Some(spec) = Catalogue::builtin().provider(&door.names_of) else {
@@ -87,11 +81,8 @@ pub(super) fn through_gateway(
     for name in ["NO_PROXY", "no_proxy"] {
         child.bypass_proxies(name);
     }
-    let gone = dropped
-        .iter()
-        .filter(|name| !child.variables.contains_key(*name));
-    let notes =
-        gone.map(|name| format!("`{}` held a real key and is not passed on", name.display()));
+    let gone = dropped.iter().filter(|name| !child.variables.contains_key(*name));
+    let notes = gone.map(|name| format!("`{}` held a real key and is not passed on", name.display()));
     child.notes.extend(notes.collect::<Vec<_>>());
     child
 }
@@ -148,8 +139,7 @@ impl ChildEnvironment {
             self.set(name, "");
         }
         if was_set || in_file {
-            self.notes
-                .push(format!("`{name}` {why} and is not passed on"));
+            self.notes.push(format!("`{name}` {why} and is not passed on"));
         }
     }
 
@@ -161,11 +151,7 @@ impl ChildEnvironment {
 
     /// Programs load `.env` themselves, but not over what is set: the token stands there first.
     fn shield_from_files(&mut self, rings: &Rings, hand: &Hand<'_>, guard: &Guard) {
-        let entries = rings
-            .files
-            .iter()
-            .filter_map(|(_, file)| file.as_ref().ok())
-            .flat_map(|file| &file.entries);
+        let entries = rings.files.iter().filter_map(|(_, file)| file.as_ref().ok()).flat_map(|file| &file.entries);
         for entry in entries {
             let real = guard.holds(OsStr::new(entry.value.expose()));
             if real && !self.variables.contains_key(OsStr::new(&entry.name)) {
@@ -176,10 +162,7 @@ impl ChildEnvironment {
 
     /// A proxy cannot reach our loopback.
     fn bypass_proxies(&mut self, name: &str) {
-        let before = self
-            .variables
-            .get(OsStr::new(name))
-            .map(|value| value.to_string_lossy());
+        let before = self.variables.get(OsStr::new(name)).map(|value| value.to_string_lossy());
         let value = match before.as_deref().map(str::trim) {
             None | Some("") => LOOPBACK.to_owned(),
             Some("*") => "*".to_owned(),
@@ -190,10 +173,7 @@ impl ChildEnvironment {
 }
 
 fn in_files(rings: &Rings, name: &str) -> bool {
-    let files = rings
-        .files
-        .iter()
-        .filter_map(|(_, file)| file.as_ref().ok());
+    let files = rings.files.iter().filter_map(|(_, file)| file.as_ref().ok());
     files.into_iter().any(|file| file.last(name).is_some())
 }
 

@@ -17,16 +17,9 @@ pub(super) async fn ask(rings: &mut Rings, terminal: &Terminal) {
         Err(error) => return told(&error, terminal),
     };
     let mut questions = JoinSet::new();
-    for (at, key) in rings
-        .keys
-        .iter()
-        .enumerate()
-        .filter(|(_, key)| key.seen.usable())
-    {
+    for (at, key) in rings.keys.iter().enumerate().filter(|(_, key)| key.seen.usable()) {
         let (spec, secret) = (key.spec, key.found.secret.clone());
-        let place = rings
-            .base_url(&spec.id)
-            .unwrap_or_else(|| spec.http.origin.clone());
+        let place = rings.base_url(&spec.id).unwrap_or_else(|| spec.http.origin.clone());
         let origin = match Origin::parse(&place, &spec.http.sdk_base) {
             Ok(origin) => origin,
             Err(error) => {
@@ -35,12 +28,7 @@ pub(super) async fn ask(rings: &mut Rings, terminal: &Terminal) {
             }
         };
         let connector = connector.clone();
-        questions.spawn(async move {
-            (
-                at,
-                probe(&connector, spec, &origin, &secret, PATIENCE).await,
-            )
-        });
+        questions.spawn(async move { (at, probe(&connector, spec, &origin, &secret, PATIENCE).await) });
     }
     while let Some(Ok((at, probed))) = questions.join_next().await {
         judge(rings, at, &probed, terminal);
@@ -55,10 +43,7 @@ fn judge(rings: &mut Rings, at: usize, probed: &Probed, terminal: &Terminal) {
         Look::Works => key.seen.live = Some("works"),
         Look::Refused(cause) => {
             key.seen.live = Some("refused");
-            let status = probed
-                .answer
-                .as_ref()
-                .map(|(status, _)| format!(" with status {status}"));
+            let status = probed.answer.as_ref().map(|(status, _)| format!(" with status {status}"));
             let says = format!("{} refuses it{}", key.spec.name, status.unwrap_or_default());
             key.seen.refused(cause, says);
         }
@@ -73,9 +58,7 @@ fn judge(rings: &mut Rings, at: usize, probed: &Probed, terminal: &Terminal) {
 
 fn told(problem: &impl std::fmt::Display, terminal: &Terminal) {
     let head = paint(Role::Warning, "warning:");
-    terminal.tell(format_args!(
-        "{head} a key could not be checked live: {problem}"
-    ));
+    terminal.tell(format_args!("{head} a key could not be checked live: {problem}"));
 }
 
 /// For each question; they run side by side.

@@ -30,13 +30,11 @@ impl Relay {
     ) -> io::Result<Self> {
         let state = Arc::new(State::default());
         let shared = Arc::clone(&state);
-        std::thread::Builder::new()
-            .name("relay".to_owned())
-            .spawn(move || {
-                // A closed output ends the relay; the child then meets a closed pipe, as without us.
-                let _ = pass_on(from, to, &redactor, &shared);
-                shared.finished.store(true, Ordering::Release);
-            })?;
+        std::thread::Builder::new().name("relay".to_owned()).spawn(move || {
+            // A closed output ends the relay; the child then meets a closed pipe, as without us.
+            let _ = pass_on(from, to, &redactor, &shared);
+            shared.finished.store(true, Ordering::Release);
+        })?;
         Ok(Self(state))
     }
 
@@ -61,12 +59,7 @@ impl Relay {
     }
 }
 
-fn pass_on(
-    mut from: PipeReader,
-    mut to: impl Write,
-    redactor: &Redactor,
-    state: &State,
-) -> io::Result<()> {
+fn pass_on(mut from: PipeReader, mut to: impl Write, redactor: &Redactor, state: &State) -> io::Result<()> {
     let mut stream = redactor.stream();
     let mut watch = Watch::default();
     let mut chunk = vec![0; CHUNK_BYTES];

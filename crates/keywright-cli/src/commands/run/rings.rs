@@ -28,9 +28,7 @@ impl Wanted<'_> {
         if !self.providers.is_empty() {
             return self.providers.contains(&spec.id);
         }
-        configured
-            || base_url_variables(spec).next().is_some()
-                && Origin::parse(&spec.http.origin, "").is_ok()
+        configured || base_url_variables(spec).next().is_some() && Origin::parse(&spec.http.origin, "").is_ok()
     }
 }
 
@@ -68,20 +66,10 @@ pub(super) struct Key {
 
 impl Rings {
     /// Looks for keys: a configured provider's references, else the environment and the dotenv files.
-    pub(super) async fn collect(
-        wanted: Wanted<'_>,
-        config: &Config,
-        resolver: &Resolver,
-    ) -> Result<Self, CliError> {
-        let mut rings = Self {
-            files: env_files(wanted.env_files, resolver).await?,
-            ..Self::default()
-        };
+    pub(super) async fn collect(wanted: Wanted<'_>, config: &Config, resolver: &Resolver) -> Result<Self, CliError> {
+        let mut rings = Self { files: env_files(wanted.env_files, resolver).await?, ..Self::default() };
         for spec in Catalogue::builtin().providers() {
-            let settings = config
-                .providers
-                .iter()
-                .find(|settings| settings.id == spec.id);
+            let settings = config.providers.iter().find(|settings| settings.id == spec.id);
             if !wanted.includes(spec, settings.is_some()) {
                 continue;
             }
@@ -99,12 +87,7 @@ impl Rings {
         Ok(rings)
     }
 
-    async fn resolve(
-        &mut self,
-        spec: &'static ProviderSpec,
-        settings: &ProviderSettings,
-        resolver: &Resolver,
-    ) {
+    async fn resolve(&mut self, spec: &'static ProviderSpec, settings: &ProviderSettings, resolver: &Resolver) {
         for key in &settings.keys {
             // The configuration was checked, so every reference can be read.
             let Ok(reference) = key.reference.parse::<Reference>() else {
@@ -112,9 +95,7 @@ impl Rings {
             };
             match resolver.resolve(&reference).await {
                 Ok(found) => self.add(spec, &spec.id, found, Some(key.clone())),
-                Err(miss) => self
-                    .missing
-                    .push(KeySeen::missing(&spec.id, &key.reference, &miss)),
+                Err(miss) => self.missing.push(KeySeen::missing(&spec.id, &key.reference, &miss)),
             }
         }
     }
@@ -124,9 +105,7 @@ impl Rings {
         let absent = |file: &Result<_, _>| matches!(file, Err(SourceError::NoFile));
         let there = self.files.iter().filter(|(_, file)| !absent(file)).cloned();
         let discovery = resolver.discover(names_of, &there.collect::<Vec<_>>());
-        let spec = Catalogue::builtin()
-            .provider(&door.leads_to)
-            .unwrap_or(names_of);
+        let spec = Catalogue::builtin().provider(&door.leads_to).unwrap_or(names_of);
         for found in discovery.found {
             self.add(spec, &names_of.id, found, None);
         }
@@ -134,27 +113,12 @@ impl Rings {
         self.asked.push((names_of.id.clone(), discovery.asked));
     }
 
-    fn add(
-        &mut self,
-        spec: &'static ProviderSpec,
-        names_of: &str,
-        found: Found,
-        settings: Option<KeySettings>,
-    ) {
-        let known = self
-            .keys
-            .iter()
-            .any(|key| key.spec.id == spec.id && key.found.secret.matches(&found.secret));
+    fn add(&mut self, spec: &'static ProviderSpec, names_of: &str, found: Found, settings: Option<KeySettings>) {
+        let known = self.keys.iter().any(|key| key.spec.id == spec.id && key.found.secret.matches(&found.secret));
         if !known {
             let seen = KeySeen::inspected(spec, &found);
             let names_of = names_of.to_owned();
-            self.keys.push(Key {
-                spec,
-                names_of,
-                found,
-                seen,
-                settings,
-            });
+            self.keys.push(Key { spec, names_of, found, seen, settings });
         }
     }
 
@@ -165,9 +129,7 @@ impl Rings {
 
     /// The doors whose provider has a usable key: their variables are ours to set.
     pub(super) fn open_doors(&self) -> impl Iterator<Item = &Door> {
-        self.doors
-            .iter()
-            .filter(|door| self.usable().any(|key| key.spec.id == door.leads_to))
+        self.doors.iter().filter(|door| self.usable().any(|key| key.spec.id == door.leads_to))
     }
 
     /// Where a provider is, when that is not the catalogued place.
@@ -177,12 +139,10 @@ impl Rings {
 
     /// Variables such as `OPENAI_API_KEY_2`, which a program may read by itself.
     pub(super) fn sibling_variables(&self) -> impl Iterator<Item = &str> {
-        self.usable()
-            .filter(|key| key.settings.is_none())
-            .filter_map(|key| match &key.found.reference {
-                Reference::Env { name } => Some(name.as_str()),
-                _ => None,
-            })
+        self.usable().filter(|key| key.settings.is_none()).filter_map(|key| match &key.found.reference {
+            Reference::Env { name } => Some(name.as_str()),
+            _ => None,
+        })
     }
 
     /// Every value that must not be shown.
@@ -193,28 +153,17 @@ impl Rings {
     /// What the child's environment must not hold: every real value. An example value is none.
     pub(super) fn guard(&self) -> Guard {
         let real = |key: &&Key| {
-            let placeholder =
-                |cause: Cause| matches!(cause, Cause::PlaceholderKey | Cause::EmptyKey);
-            !key.seen
-                .findings
-                .iter()
-                .any(|finding| placeholder(finding.cause))
+            let placeholder = |cause: Cause| matches!(cause, Cause::PlaceholderKey | Cause::EmptyKey);
+            !key.seen.findings.iter().any(|finding| placeholder(finding.cause))
         };
-        let secrets: Vec<&Secret> = self
-            .keys
-            .iter()
-            .filter(real)
-            .map(|key| &key.found.secret)
-            .collect();
+        let secrets: Vec<&Secret> = self.keys.iter().filter(real).map(|key| &key.found.secret).collect();
         Guard(Redactor::new(&secrets))
     }
 
     /// The report on all keys.
     pub(super) fn report(&self) -> KeyReport {
         let found = self.keys.iter().map(|key| key.seen.clone());
-        KeyReport {
-            keys: found.chain(self.missing.iter().cloned()).collect(),
-        }
+        KeyReport { keys: found.chain(self.missing.iter().cloned()).collect() }
     }
 
     /// The gateway's configuration: what was written, with the usable keys as its rings.
@@ -223,22 +172,16 @@ impl Rings {
         let settings = std::mem::take(&mut config.providers);
         for key in self.usable() {
             let id = &key.spec.id;
-            let at = config
-                .providers
-                .iter()
-                .position(|provider| provider.id == *id);
+            let at = config.providers.iter().position(|provider| provider.id == *id);
             let at = at.unwrap_or_else(|| {
                 let before = settings.iter().find(|provider| provider.id == *id);
                 config.providers.push(self.provider(id, before));
                 config.providers.len() - 1
             });
             let reference = || KeySettings::new(key.found.reference.to_string());
-            config.providers[at]
-                .keys
-                .push(key.settings.clone().unwrap_or_else(reference));
+            config.providers[at].keys.push(key.settings.clone().unwrap_or_else(reference));
         }
-        let known =
-            |(provider, _): &(String, String)| config.providers.iter().any(|p| p.id == *provider);
+        let known = |(provider, _): &(String, String)| config.providers.iter().any(|p| p.id == *provider);
         for route in &mut config.routes {
             route.to.retain(known);
         }
@@ -247,9 +190,7 @@ impl Rings {
     }
 
     fn provider(&self, id: &str, written: Option<&ProviderSettings>) -> ProviderSettings {
-        let mut provider = written
-            .cloned()
-            .unwrap_or_else(|| ProviderSettings::new(id, []));
+        let mut provider = written.cloned().unwrap_or_else(|| ProviderSettings::new(id, []));
         provider.keys = Vec::new();
         provider.base_url = self.base_url(id);
         provider
@@ -268,13 +209,7 @@ async fn env_files(
     }
     let mut files = Vec::new();
     for path in named {
-        let file = resolver
-            .dotenv(path)
-            .await
-            .map_err(|why| CliError::EnvFile {
-                path: path.clone(),
-                why,
-            })?;
+        let file = resolver.dotenv(path).await.map_err(|why| CliError::EnvFile { path: path.clone(), why })?;
         files.push((path.clone(), Ok(file)));
     }
     Ok(files)

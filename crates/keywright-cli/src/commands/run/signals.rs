@@ -52,10 +52,7 @@ impl Signals {
     }
 
     /// Passes a signal on, unless the terminal gave it to the child already.
-    #[expect(
-        clippy::unused_self,
-        reason = "only who listens has a signal to pass on"
-    )]
+    #[expect(clippy::unused_self, reason = "only who listens has a signal to pass on")]
     pub(super) fn pass_on(&self, signal: Signal, child: u32) {
         let from_keyboard = matches!(signal, Signal::INT | Signal::QUIT) && in_foreground();
         let pid = i32::try_from(child).ok().and_then(Pid::from_raw);
@@ -86,6 +83,5 @@ fn ignored() -> u64 {
 
 /// Whether the terminal sends Ctrl-C to our process group, which is the child's too.
 fn in_foreground() -> bool {
-    File::open("/dev/tty")
-        .is_ok_and(|terminal| tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp()))
+    File::open("/dev/tty").is_ok_and(|terminal| tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp()))
 }

@@ -51,10 +51,7 @@ pub(super) fn before(rings: &Rings, telling: Telling, terminal: &Terminal) {
     for hint in &rings.hints {
         // That a second value stands in `.env` is how a ring is made, not a fault.
         if terminal.verbose > 0 || matches!(hint.cause, Cause::WrongEnvVarName) {
-            let head = paint(
-                Role::Warning,
-                format_args!("warning[{}]:", hint.cause.slug()),
-            );
+            let head = paint(Role::Warning, format_args!("warning[{}]:", hint.cause.slug()));
             terminal.tell(format_args!("{head} {}: {}", hint.place, hint.says));
         }
     }
@@ -77,20 +74,10 @@ fn tell_places(rings: &Rings, terminal: &Terminal) {
 
 /// No key can be used: the diagnosis, and the error to end with.
 pub(super) fn no_key(rings: &Rings, terminal: &Terminal) -> CliError {
-    let specs: Vec<_> = rings
-        .doors
-        .iter()
-        .filter_map(|door| Catalogue::builtin().provider(&door.names_of))
-        .collect();
-    let variables: Vec<&str> = specs
-        .iter()
-        .filter_map(|spec| spec.key_variable())
-        .collect();
+    let specs: Vec<_> = rings.doors.iter().filter_map(|door| Catalogue::builtin().provider(&door.names_of)).collect();
+    let variables: Vec<&str> = specs.iter().filter_map(|spec| spec.key_variable()).collect();
     if rings.keys.is_empty() {
-        let cause = rings
-            .hints
-            .first()
-            .map_or(Cause::MissingKey, |hint| hint.cause);
+        let cause = rings.hints.first().map_or(Cause::MissingKey, |hint| hint.cause);
         let provider = specs.first().map_or("unknown", |spec| spec.id.as_str());
         let diagnosis = evidence(rings, Diagnosis::new(provider, cause, Confidence::Certain));
         diagnosis::tell(&diagnosis, &searched(rings), terminal);
@@ -98,10 +85,7 @@ pub(super) fn no_key(rings: &Rings, terminal: &Terminal) -> CliError {
     let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
     CliError::NoKey {
         providers: names.join(", "),
-        help: format!(
-            "set one of {} in the environment or in `.env`",
-            variables.join(", ")
-        ),
+        help: format!("set one of {} in the environment or in `.env`", variables.join(", ")),
     }
 }
 
@@ -111,32 +95,19 @@ fn searched(rings: &Rings) -> String {
         Ok(_) => path.display().to_string(),
         Err(why) => format!("{} ({why})", path.display()),
     });
-    let places: Vec<String> = std::iter::once("the environment".to_owned())
-        .chain(files)
-        .collect();
+    let places: Vec<String> = std::iter::once("the environment".to_owned()).chain(files).collect();
     places.join(", then ")
 }
 
 /// Every place that was asked, one line a provider.
 fn evidence(rings: &Rings, diagnosis: Diagnosis) -> Diagnosis {
-    let hints = rings
-        .hints
-        .iter()
-        .map(|hint| format!("{}: {}", hint.place, hint.says));
-    let missing = rings
-        .missing
-        .iter()
-        .map(|key| format!("{}: {}", key.provider, key.place));
-    let asked = rings
-        .asked
-        .iter()
-        .map(|(provider, miss)| format!("{provider}: {miss}"));
+    let hints = rings.hints.iter().map(|hint| format!("{}: {}", hint.place, hint.says));
+    let missing = rings.missing.iter().map(|key| format!("{}: {}", key.provider, key.place));
+    let asked = rings.asked.iter().map(|(provider, miss)| format!("{provider}: {miss}"));
     hints
         .chain(missing)
         .chain(asked)
-        .fold(diagnosis, |diagnosis, says| {
-            diagnosis.with_evidence(Witness::Environment, says)
-        })
+        .fold(diagnosis, |diagnosis, says| diagnosis.with_evidence(Witness::Environment, says))
 }
 
 /// When it ended badly: the diagnosis of each dead key, and whether the program went past us.
@@ -176,30 +147,13 @@ impl Ending<'_> {
     }
 
     fn dead_keys(&self) -> impl Iterator<Item = (&str, &str, &Diagnosis)> {
-        let keys = self
-            .report
-            .providers
-            .iter()
-            .flat_map(|provider| &provider.keys);
-        keys.filter_map(|key| {
-            Some((
-                key.place.as_str(),
-                key.masked.as_str(),
-                key.diagnosis.as_ref()?,
-            ))
-        })
+        let keys = self.report.providers.iter().flat_map(|provider| &provider.keys);
+        keys.filter_map(|key| Some((key.place.as_str(), key.masked.as_str(), key.diagnosis.as_ref()?)))
     }
 
     fn tell_bypass(&self, terminal: &Terminal) {
-        let head = if self.ended.saw_refusal {
-            paint(Role::Warning, "warning:")
-        } else {
-            paint(Role::Faint, "note:")
-        };
-        terminal.tell(format_args!(
-            "{head} `{}` failed and sent no request to keywright",
-            self.program
-        ));
+        let head = if self.ended.saw_refusal { paint(Role::Warning, "warning:") } else { paint(Role::Faint, "note:") };
+        terminal.tell(format_args!("{head} `{}` failed and sent no request to keywright", self.program));
         let set: Vec<&str> = self
             .rings
             .open_doors()
@@ -208,10 +162,7 @@ impl Ending<'_> {
             .map(|variable| variable.name.as_str())
             .collect();
         let note = paint(Role::Faint, "= note:");
-        terminal.tell(format_args!(
-            "  {note} these lead to the gateway: {}",
-            set.join(", ")
-        ));
+        terminal.tell(format_args!("  {note} these lead to the gateway: {}", set.join(", ")));
         terminal.tell(format_args!(
             "  {} if it calls a provider, look for a base URL in its code (`base_url=`, `baseURL`, `api_base`) \
              or its settings: it must come from these variables; or use `--direct`",

@@ -14,11 +14,7 @@ fn discover(environment: &[(&str, &str)], dotenv: &str) -> Discovery {
 }
 
 fn found(discovery: &Discovery) -> Vec<(&str, String)> {
-    discovery
-        .found
-        .iter()
-        .map(|found| (found.secret.expose(), found.reference.to_string()))
-        .collect()
+    discovery.found.iter().map(|found| (found.secret.expose(), found.reference.to_string())).collect()
 }
 
 #[test]

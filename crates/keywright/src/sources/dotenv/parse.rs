@@ -13,11 +13,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Dotenv, DotenvError> {
         return Err(DotenvError::Utf16);
     }
     let text = Secret::new(String::from_utf8_lossy(bytes));
-    let mut parser = Parser {
-        rest: text.expose(),
-        line: 1,
-        dotenv: Dotenv::default(),
-    };
+    let mut parser = Parser { rest: text.expose(), line: 1, dotenv: Dotenv::default() };
     parser.file_marks();
     while !parser.rest.is_empty() {
         parser.statement();
@@ -32,9 +28,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Dotenv, DotenvError> {
 fn is_utf16(bytes: &[u8]) -> bool {
     match bytes {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
-        [a, b, c, d, ..] => [(a, b), (c, d)]
-            .iter()
-            .all(|(x, y)| (**x == 0) != (**y == 0)),
+        [a, b, c, d, ..] => [(a, b), (c, d)].iter().all(|(x, y)| (**x == 0) != (**y == 0)),
         _ => false,
     }
 }
@@ -84,10 +78,7 @@ impl<'a> Parser<'a> {
         let Some((name, _)) = start.split_once('=') else {
             // `export NAME` alone is shell for "pass it on", and sets nothing.
             if start.len() == content.len() {
-                self.note(
-                    Cause::EnvNotLoaded,
-                    "the line is not NAME=value and sets nothing",
-                );
+                self.note(Cause::EnvNotLoaded, "the line is not NAME=value and sets nothing");
             }
             self.advance(line);
             return;
@@ -106,8 +97,7 @@ impl<'a> Parser<'a> {
         let after = &self.rest[equals + 1..];
         let value_text = after.trim_start_matches([' ', '\t']);
         if name.ends_with([' ', '\t']) || value_text.len() != after.len() {
-            let says =
-                "spaces around `=`: a shell and `docker --env-file` read this line differently";
+            let says = "spaces around `=`: a shell and `docker --env-file` read this line differently";
             self.note(Cause::WhitespaceOrNewline, says);
         }
         let value = value(value_text);
@@ -136,19 +126,13 @@ impl<'a> Parser<'a> {
 
     fn note(&mut self, cause: Cause, says: &str) {
         let line = self.line;
-        self.dotenv.findings.push(LineFinding {
-            line,
-            finding: warning(cause, says.to_owned()),
-        });
+        self.dotenv.findings.push(LineFinding { line, finding: warning(cause, says.to_owned()) });
     }
 }
 
 /// Reads a value from where it begins to the end of its last line, without the newline.
 fn value(text: &str) -> Value<'_> {
-    let quote = text
-        .chars()
-        .next()
-        .filter(|c| matches!(c, '"' | '\'' | '`'));
+    let quote = text.chars().next().filter(|c| matches!(c, '"' | '\'' | '`'));
     match quote {
         Some(quote) => quoted(text, quote),
         None => unquoted(first_line(text)),
@@ -156,27 +140,19 @@ fn value(text: &str) -> Value<'_> {
 }
 
 fn unquoted(line: &str) -> Value<'_> {
-    let comment = line
-        .match_indices('#')
-        .map(|(at, _)| at)
-        .find(|at| *at == 0 || line[..*at].ends_with([' ', '\t']));
+    let comment = line.match_indices('#').map(|(at, _)| at).find(|at| *at == 0 || line[..*at].ends_with([' ', '\t']));
     let text = line[..comment.unwrap_or(line.len())].trim();
     let trouble = match comment {
         Some(_) => Some((
             Cause::WhitespaceOrNewline,
             "a comment follows the value; `docker --env-file` takes it for a part of the value",
         )),
-        None if text.contains('#') => Some((
-            Cause::TruncatedOrMistyped,
-            "`#` inside an unquoted value: some loaders cut the value there",
-        )),
+        None if text.contains('#') => {
+            Some((Cause::TruncatedOrMistyped, "`#` inside an unquoted value: some loaders cut the value there"))
+        }
         None => None,
     };
-    Value {
-        text: text.to_owned(),
-        taken: line,
-        trouble,
-    }
+    Value { text: text.to_owned(), taken: line, trouble }
 }
 
 fn quoted(text: &str, quote: char) -> Value<'_> {
@@ -191,15 +167,9 @@ fn quoted(text: &str, quote: char) -> Value<'_> {
     let inside = &text[1..=length];
     let after = first_line(&text[length + 2..]);
     let rest = after.trim();
-    let trouble = (!rest.is_empty() && !rest.starts_with('#')).then_some((
-        Cause::QuotesInKey,
-        "text follows the closing quote and is left out",
-    ));
-    Value {
-        text: unescaped(inside, quote),
-        taken: &text[..length + 2 + after.len()],
-        trouble,
-    }
+    let trouble = (!rest.is_empty() && !rest.starts_with('#'))
+        .then_some((Cause::QuotesInKey, "text follows the closing quote and is left out"));
+    Value { text: unescaped(inside, quote), taken: &text[..length + 2 + after.len()], trouble }
 }
 
 /// How many bytes the quoted text has. A quote that only closes beyond another assignment is not
@@ -214,8 +184,7 @@ fn closing(text: &str, quote: char) -> Option<usize> {
     let swallows = text[..end].split('\n').skip(1).any(|line| {
         let line = line.trim_start();
         let line = line.strip_prefix("export ").unwrap_or(line);
-        line.split_once('=')
-            .is_some_and(|(name, _)| is_variable_name(name.trim()))
+        line.split_once('=').is_some_and(|(name, _)| is_variable_name(name.trim()))
     });
     (!swallows).then_some(end)
 }
@@ -251,31 +220,16 @@ fn duplicates(dotenv: &mut Dotenv) {
     let mut found = Vec::new();
     for entry in &dotenv.entries {
         if let Some(earlier) = seen.insert(&entry.name, entry) {
-            let same = if earlier.value.matches(&entry.value) {
-                "same"
-            } else {
-                "another"
-            };
-            let says = format!(
-                "`{}` was set to {same} value in line {}; this one wins",
-                entry.name, earlier.line
-            );
-            found.push(LineFinding {
-                line: entry.line,
-                finding: warning(Cause::StaleValueOverrides, says),
-            });
+            let same = if earlier.value.matches(&entry.value) { "same" } else { "another" };
+            let says = format!("`{}` was set to {same} value in line {}; this one wins", entry.name, earlier.line);
+            found.push(LineFinding { line: entry.line, finding: warning(Cause::StaleValueOverrides, says) });
         }
     }
     dotenv.findings.extend(found);
 }
 
 fn warning(cause: Cause, says: String) -> Finding {
-    Finding {
-        cause,
-        severity: Severity::Warning,
-        says,
-        at: None,
-    }
+    Finding { cause, severity: Severity::Warning, says, at: None }
 }
 
 #[cfg(test)]

@@ -8,9 +8,7 @@ fn proxies(before: Option<&str>) -> String {
         child.set("NO_PROXY", before);
     }
     child.bypass_proxies("NO_PROXY");
-    child.variables[OsStr::new("NO_PROXY")]
-        .to_string_lossy()
-        .into_owned()
+    child.variables[OsStr::new("NO_PROXY")].to_string_lossy().into_owned()
 }
 
 #[test]
@@ -23,17 +21,9 @@ fn loopback_goes_past_every_proxy() {
 
 #[test]
 fn a_header_variable_goes_only_when_it_carries_a_credential() {
-    for (value, carries) in [
-        ("X-Team: a", false),
-        ("authorization: Bearer x", true),
-        ("X-Api-Key: x", true),
-    ] {
+    for (value, carries) in [("X-Team: a", false), ("authorization: Bearer x", true), ("X-Api-Key: x", true)] {
         let mut child = ChildEnvironment::default();
         child.set("OPENAI_CUSTOM_HEADERS", value);
-        assert_eq!(
-            child.carries_a_credential("OPENAI_CUSTOM_HEADERS"),
-            carries,
-            "{value}"
-        );
+        assert_eq!(child.carries_a_credential("OPENAI_CUSTOM_HEADERS"), carries, "{value}");
     }
 }

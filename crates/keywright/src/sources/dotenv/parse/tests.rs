@@ -8,19 +8,11 @@ fn read(text: &str) -> Dotenv {
 
 /// Name, value and line of each assignment.
 fn entries(text: &str) -> Vec<(String, String, usize)> {
-    read(text)
-        .entries
-        .iter()
-        .map(|e| (e.name.clone(), e.value.expose().to_owned(), e.line))
-        .collect()
+    read(text).entries.iter().map(|e| (e.name.clone(), e.value.expose().to_owned(), e.line)).collect()
 }
 
 fn causes(text: &str) -> Vec<(Cause, usize)> {
-    read(text)
-        .findings
-        .iter()
-        .map(|found| (found.finding.cause, found.line))
-        .collect()
+    read(text).findings.iter().map(|found| (found.finding.cause, found.line)).collect()
 }
 
 #[test]
@@ -65,13 +57,7 @@ fn lines_are_counted_through_everything() {
 #[test]
 fn a_forgotten_quote_does_not_swallow_the_next_key() {
     let text = "A=\"abc\nB=\"def\"\n";
-    assert_eq!(
-        entries(text),
-        [
-            ("A".to_owned(), "\"abc".to_owned(), 1),
-            ("B".to_owned(), "def".to_owned(), 2)
-        ]
-    );
+    assert_eq!(entries(text), [("A".to_owned(), "\"abc".to_owned(), 1), ("B".to_owned(), "def".to_owned(), 2)]);
     assert_eq!(causes(text), [(Cause::QuotesInKey, 1)]);
 }
 
@@ -99,9 +85,7 @@ fn a_bom_hides_no_name_and_the_last_of_two_wins() {
     let file = read("A=1\nA=2\n");
     assert_eq!(file.last("A").map(|e| e.value.expose()), Some("2"));
     assert_eq!(
-        file.findings_at(2)
-            .map(|f| f.says.as_str())
-            .collect::<Vec<_>>(),
+        file.findings_at(2).map(|f| f.says.as_str()).collect::<Vec<_>>(),
         ["`A` was set to another value in line 1; this one wins"]
     );
 }
