@@ -68,11 +68,12 @@ impl CliError {
     fn exit(&self) -> Exit {
         match self {
             Self::Read { .. } | Self::Exists { .. } | Self::Config { .. } | Self::EnvFile { .. } => Exit::Usage,
-            Self::Write { .. } | Self::NoKey { .. } | Self::Gateway { .. } | Self::Random(_) => Exit::Unhealthy,
             Self::Program { exit, .. } => *exit,
             // Whoever read our output has seen enough: `keywright … | head`.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Healthy,
-            Self::Output(_) => Exit::Unhealthy,
+            Self::Write { .. } | Self::NoKey { .. } | Self::Gateway { .. } | Self::Random(_) | Self::Output(_) => {
+                Exit::Unhealthy
+            }
         }
     }
 
