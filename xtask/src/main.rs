@@ -1,9 +1,5 @@
 //! Chores that need more than one cargo command: `cargo xtask --help`.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "chores talk to a person"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "chores talk to a person")]
 
 mod bench;
 mod conformance;

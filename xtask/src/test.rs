@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use crate::environments;
-use crate::process::{ROOT, TARGET, cargo, must, program, tee};
+use crate::process::{TARGET, cargo, program, tee};
 use crate::report::Report;
 use std::fs;
 use std::path::PathBuf;
@@ -85,14 +85,9 @@ fn choose(names: &[&str]) -> Result<Vec<&'static Stage>, Failure> {
 }
 
 fn install(stages: &[&Stage]) -> Result<(), Failure> {
-    let mut pythons = Vec::new();
-    for stage in stages {
-        if let Runs::Pytest { environment, .. } = stage.runs
-            && !pythons.contains(&environment)
-        {
-            pythons.push(environment);
-        }
-    }
+    let mut pythons: Vec<_> = stages.iter().filter_map(|stage| stage.environment()).collect();
+    pythons.sort_unstable();
+    pythons.dedup();
     environments::python(&pythons)?;
     if stages.iter().any(|stage| matches!(stage.runs, Runs::Node)) {
         environments::node()?;
@@ -107,17 +102,27 @@ pub(crate) fn build() -> Result<(), Failure> {
 }
 
 impl Stage {
+    /// The Python environment that has to be there.
+    const fn environment(&self) -> Option<&'static str> {
+        match self.runs {
+            Runs::Pytest { environment, .. } => Some(environment),
+            Runs::PythonModule => Some(MODULE_ENVIRONMENT),
+            Runs::Cargo | Runs::Node => None,
+        }
+    }
+
     fn command(&self) -> Result<Command, Failure> {
         Ok(match self.runs {
             Runs::Cargo => cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]),
             Runs::PythonModule => return python_module(),
-            Runs::Pytest { environment, folder } => {
-                let quietly = ["-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", folder];
-                python(environment, &quietly)
-            }
+            Runs::Pytest { environment, folder } => pytest_on(environment, folder),
             Runs::Node => node_tests(),
         })
     }
+}
+
+fn pytest_on(environment: &str, folder: &str) -> Command {
+    python(environment, &["-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", folder])
 }
 
 /// The interpreter of an environment, told where the program under test is.
@@ -143,9 +148,11 @@ fn node_tests() -> Command {
 fn python_module() -> Result<Command, Failure> {
     let folder = environments::home().join("python-module");
     fs::create_dir_all(&folder)?;
-    must(&mut cargo(&["build", "--locked", "--package", "keywright-python"]))?;
     fs::copy(TARGET.join("debug/libkeywright.so"), folder.join("keywright.abi3.so"))?;
-    let mut command = program("python3", &["-m", "unittest", "discover", "-s", "tests/python", "-v"]);
-    command.env("PYTHONPATH", folder).env("PYTHONDONTWRITEBYTECODE", "1").current_dir(&*ROOT);
+    let mut command = pytest_on(MODULE_ENVIRONMENT, "tests/python");
+    command.env("PYTHONPATH", folder);
     Ok(command)
 }
+
+/// The module needs nothing beside itself; any environment with pytest serves.
+const MODULE_ENVIRONMENT: &str = "openai-3";
