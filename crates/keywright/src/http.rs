@@ -10,11 +10,12 @@ use http::uri::{Authority, Scheme, Uri};
 use keywright_core::Cause;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+use crate::trust::ExtraTrust;
 
 /// Where a provider is reached: scheme, host, port and a path prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,6 +159,7 @@ pub enum Versions {
 #[derive(Clone)]
 pub struct Connector {
     tls: Arc<ClientConfig>,
+    tls_http1: Arc<ClientConfig>,
     limit: Duration,
 }
 
@@ -170,36 +172,58 @@ impl std::fmt::Debug for Connector {
 impl Connector {
     /// A connector that trusts what the operating system trusts.
     pub fn new(limit: Duration, versions: Versions) -> Result<Self, ConnectError> {
+        Self::trusting(limit, versions, &ExtraTrust::default())
+    }
+
+    /// A connector that trusts what the operating system trusts, and more.
+    pub fn trusting(limit: Duration, versions: Versions, extra: &ExtraTrust) -> Result<Self, ConnectError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = extra.verifier(Arc::clone(&provider)).map_err(ConnectError::Trust)?;
         let mut tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .and_then(BuilderVerifierExt::with_platform_verifier)
             .map_err(ConnectError::Trust)?
+            .dangerous() // Only the platform's verifier takes this way: it is no weaker than the usual one.
+            .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
-        tls.alpn_protocols = match versions {
-            Versions::Both => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
-            Versions::Http1 => vec![b"http/1.1".to_vec()],
-        };
-        Ok(Self { tls: Arc::new(tls), limit })
+        tls.alpn_protocols = vec![HTTP1.to_vec()];
+        let tls_http1 = Arc::new(tls.clone());
+        if versions == Versions::Both {
+            tls.alpn_protocols = vec![HTTP2.to_vec(), HTTP1.to_vec()];
+        }
+        Ok(Self { tls: Arc::new(tls), tls_http1, limit })
+    }
+
+    /// Whether a connection to this place may turn out to speak HTTP/2.
+    pub fn may_speak_http2(&self, origin: &Origin) -> bool {
+        origin.encrypted && self.tls.alpn_protocols.len() > 1
     }
 
     /// Opens a connection within the limit.
     pub async fn connect(&self, origin: &Origin) -> Result<Stream, ConnectError> {
-        tokio::time::timeout(self.limit, self.dial(origin))
+        self.within_limit(origin, &self.tls).await
+    }
+
+    /// Opens a connection that speaks HTTP/1.1, as upgrades need it, within the limit.
+    pub async fn connect_http1(&self, origin: &Origin) -> Result<Stream, ConnectError> {
+        self.within_limit(origin, &self.tls_http1).await
+    }
+
+    async fn within_limit(&self, origin: &Origin, tls: &Arc<ClientConfig>) -> Result<Stream, ConnectError> {
+        tokio::time::timeout(self.limit, dial(origin, tls))
             .await
             .unwrap_or_else(|_| Err(ConnectError::TimedOut { host: origin.host.clone(), after: self.limit }))
     }
+}
 
-    async fn dial(&self, origin: &Origin) -> Result<Stream, ConnectError> {
-        let tcp = dial_tcp(&origin.host, origin.port).await?;
-        if !origin.encrypted {
-            return Ok(Stream::Plain(tcp));
-        }
-        let tls_error = |source| ConnectError::Tls { host: origin.host.clone(), source };
-        let name = ServerName::try_from(origin.host.clone()).map_err(|error| tls_error(io::Error::other(error)))?;
-        let stream = TlsConnector::from(Arc::clone(&self.tls)).connect(name, tcp).await.map_err(tls_error)?;
-        Ok(Stream::Tls(Box::new(stream)))
+async fn dial(origin: &Origin, tls: &Arc<ClientConfig>) -> Result<Stream, ConnectError> {
+    let tcp = dial_tcp(&origin.host, origin.port).await?;
+    if !origin.encrypted {
+        return Ok(Stream::Plain(tcp));
     }
+    let tls_error = |source| ConnectError::Tls { host: origin.host.clone(), source };
+    let name = ServerName::try_from(origin.host.clone()).map_err(|error| tls_error(io::Error::other(error)))?;
+    let stream = TlsConnector::from(Arc::clone(tls)).connect(name, tcp).await.map_err(tls_error)?;
+    Ok(Stream::Tls(Box::new(stream)))
 }
 
 async fn dial_tcp(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
@@ -234,7 +258,7 @@ impl Stream {
     pub fn speaks_http2(&self) -> bool {
         match self {
             Self::Plain(_) => false,
-            Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
+            Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(HTTP2),
         }
     }
 }
@@ -270,7 +294,11 @@ impl AsyncWrite for Stream {
         }
     }
 
-    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
@@ -285,13 +313,21 @@ impl AsyncWrite for Stream {
     }
 }
 
+const HTTP1: &[u8] = b"http/1.1";
+const HTTP2: &[u8] = b"h2";
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_base_url_may_end_in_the_sdk_base_or_not() {
-        for url in ["https://api.example.com", "https://api.example.com/", "https://api.example.com/v1", "https://api.example.com/v1/"] {
+        for url in [
+            "https://api.example.com",
+            "https://api.example.com/",
+            "https://api.example.com/v1",
+            "https://api.example.com/v1/",
+        ] {
             let origin = Origin::parse(url, "/v1").expect("a URL");
             assert_eq!(origin.to_string(), "https://api.example.com", "{url}");
         }
@@ -301,7 +337,10 @@ mod tests {
 
     #[test]
     fn a_bad_base_url_is_refused() {
-        assert!(matches!(Origin::parse("api.example.com/v1", "/v1"), Err(OriginError::Scheme(_) | OriginError::NotAUrl(_))));
+        assert!(matches!(
+            Origin::parse("api.example.com/v1", "/v1"),
+            Err(OriginError::Scheme(_) | OriginError::NotAUrl(_))
+        ));
         assert!(matches!(Origin::parse("ftp://a", ""), Err(OriginError::Scheme(_))));
         assert_eq!(Origin::parse("https://u:p@host/v1", "/v1"), Err(OriginError::Extra));
         assert_eq!(Origin::parse("https://host/v1?key=1", "/v1"), Err(OriginError::Extra));

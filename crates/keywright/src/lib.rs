@@ -6,3 +6,4 @@
 pub mod http;
 pub mod probe;
 pub mod sources;
+pub mod trust;

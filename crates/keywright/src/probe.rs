@@ -59,7 +59,13 @@ impl ProbeError {
 
 /// Asks the provider about one key. Goes on to the next catalogued question only while the answers say
 /// nothing about the key.
-pub async fn probe(connector: &Connector, provider: &ProviderSpec, origin: &Origin, key: &Secret, limit: Duration) -> Probed {
+pub async fn probe(
+    connector: &Connector,
+    provider: &ProviderSpec,
+    origin: &Origin,
+    key: &Secret,
+    limit: Duration,
+) -> Probed {
     let mut probed = Probed { look: Look::Unknown, answer: None, error: None };
     for question in &provider.probes {
         let asked = tokio::time::timeout(limit, ask(connector, provider, origin, key, question)).await;
@@ -108,18 +114,21 @@ async fn ask(
     key: &Secret,
     question: &Probe,
 ) -> Result<(u16, Bytes), ProbeError> {
-    let request = request(provider, origin, key, question)?;
+    let mut request = request(provider, origin, key, question)?;
     let stream = connector.connect(origin).await?;
     let http2 = stream.speaks_http2();
     let io = TokioIo::new(stream);
-    let response = if http2 {
+    if http2 {
         let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await?;
-        converse(connection, sender.send_request(request)).await?
-    } else {
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await?;
-        converse(connection, sender.send_request(request)).await?
-    };
-    Ok(response)
+        return converse(connection, sender.send_request(request)).await;
+    }
+    // HTTP/2 names the host in the URI, HTTP/1.1 in a header.
+    let path = request.uri().path_and_query().cloned().ok_or(ProbeError::Unsendable)?;
+    *request.uri_mut() = path.into();
+    let host = HeaderValue::try_from(origin.authority().as_str()).map_err(|_| ProbeError::Unsendable)?;
+    request.headers_mut().insert(http::header::HOST, host);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await?;
+    converse(connection, sender.send_request(request)).await
 }
 
 /// Drives a connection for as long as one exchange takes.
@@ -145,13 +154,18 @@ async fn converse(
     }
 }
 
-fn request(provider: &ProviderSpec, origin: &Origin, key: &Secret, question: &Probe) -> Result<Request<Empty<Bytes>>, ProbeError> {
+fn request(
+    provider: &ProviderSpec,
+    origin: &Origin,
+    key: &Secret,
+    question: &Probe,
+) -> Result<Request<Empty<Bytes>>, ProbeError> {
     let auth = provider.http.auth;
-    let mut credential = HeaderValue::try_from(format!("{}{}", auth.scheme(), key.expose())).map_err(|_| ProbeError::Unsendable)?;
+    let mut credential =
+        HeaderValue::try_from(format!("{}{}", auth.scheme(), key.expose())).map_err(|_| ProbeError::Unsendable)?;
     credential.set_sensitive(true);
     let uri = format!("{}://{}{}{}", origin.scheme(), origin.authority(), origin.prefix(), question.path);
     let mut request = Request::get(uri)
-        .header(http::header::HOST, origin.authority().as_str())
         .header(http::header::ACCEPT, "application/json")
         .header(http::header::USER_AGENT, concat!("keywright/", env!("CARGO_PKG_VERSION")))
         .header(auth.name(), credential);
