@@ -89,6 +89,9 @@ pub struct ProviderSettings {
     pub keys: Vec<KeySettings>,
     /// Another place for this provider, instead of the catalogued origin.
     pub base_url: Option<String>,
+    /// PEM file with certificates that are trusted beside those of the operating system, for this provider
+    /// only. A relative path begins at the working directory.
+    pub ca_certificate: Option<PathBuf>,
     /// Whether paths are mended.
     pub paths: PathPolicy,
     /// Which HTTP versions are offered upstream.
@@ -104,6 +107,7 @@ impl ProviderSettings {
             id: id.into(),
             keys: references.into_iter().map(KeySettings::new).collect(),
             base_url: None,
+            ca_certificate: None,
             paths: PathPolicy::Mend,
             http2: true,
             allow_double_billing: false,
@@ -183,9 +187,20 @@ pub struct VirtualKeySettings {
 
 impl Config {
     /// Reads a configuration file's text. Every problem that can be found at once is returned.
+    ///
+    /// The files that it names are not opened.
     pub fn parse(text: &str) -> Result<Self, Vec<ConfigProblem>> {
+        Self::read(text, raw::Files::Unopened)
+    }
+
+    /// As [`Config::parse`]; problems of the certificate files that it names are returned too.
+    pub fn check(text: &str) -> Result<Self, Vec<ConfigProblem>> {
+        Self::read(text, raw::Files::Opened)
+    }
+
+    fn read(text: &str, files: raw::Files) -> Result<Self, Vec<ConfigProblem>> {
         let raw: raw::RawConfig = toml::from_str(text).map_err(|error| vec![ConfigProblem::of_toml(text, &error)])?;
-        raw.checked(text)
+        raw.checked(text, files)
     }
 
     /// The JSON Schema of the file.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue};
 use keywright::http::{Connector, Origin, Versions};
 use keywright::sources::Resolver;
+use keywright::trust::ExtraTrust;
 use keywright_core::{ProviderSpec, Secret, token};
 
 use crate::config::{Config, GatewaySettings, PathPolicy, ProviderSettings};
@@ -112,7 +113,9 @@ impl Upstream {
         let spec = settings.spec().ok_or_else(|| StartError::UnknownProvider { id: settings.id.clone() })?;
         let origin = settings.origin().map_err(|source| StartError::BaseUrl { id: settings.id.clone(), source })?;
         let versions = if settings.http2 { Versions::Both } else { Versions::Http1 };
-        let connector = Connector::new(gateway.connect_timeout, versions)?;
+        let trust = settings.ca_certificate.as_deref().map(ExtraTrust::read).transpose();
+        let trust = trust.map_err(|source| StartError::CaCertificate { id: settings.id.clone(), source })?;
+        let connector = Connector::trusting(gateway.connect_timeout, versions, &trust.unwrap_or_default())?;
         let mut keys = Vec::with_capacity(settings.keys.len());
         for key in &settings.keys {
             keys.push(Key::load(key, spec, resolver, old.map(|old| old.keys.as_slice())).await?);

@@ -12,6 +12,7 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use keywright::http::{ConnectError, OriginError};
 use keywright::sources::{ReferenceError, Resolver};
+use keywright::trust::TrustError;
 use keywright_core::ring::Backoff;
 use keywright_core::{Redactor, Secret};
 use tokio::sync::{Notify, watch};
@@ -57,6 +58,14 @@ pub enum StartError {
         id: String,
         /// What is wrong with it.
         source: OriginError,
+    },
+    /// The provider's own trusted certificates cannot be used.
+    #[error("provider `{id}`: {source}")]
+    CaCertificate {
+        /// The provider.
+        id: String,
+        /// What is wrong with the file.
+        source: TrustError,
     },
     /// A key's reference cannot be read.
     #[error("provider `{id}`: {source}")]

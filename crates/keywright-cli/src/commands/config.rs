@@ -74,20 +74,23 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
 
 /// Reads a configuration; every problem is told to the person.
 pub(super) fn load(file: &Path, terminal: &Terminal) -> Result<Config, CliError> {
-    Config::parse(&read(file)?).map_err(|problems| {
-        for problem in &problems {
-            tell(file, problem, terminal);
-        }
-        CliError::Config {
-            path: file.to_owned(),
-            problems: problems.len(),
-        }
-    })
+    Config::parse(&read(file)?).map_err(|problems| told(file, &problems, terminal))
+}
+
+fn told(file: &Path, problems: &[ConfigProblem], terminal: &Terminal) -> CliError {
+    for problem in problems {
+        tell(file, problem, terminal);
+    }
+    CliError::Config {
+        path: file.to_owned(),
+        problems: problems.len(),
+    }
 }
 
 fn check(args: &Check, terminal: &Terminal) -> Result<Exit, CliError> {
     if !args.json {
-        let config = load(&args.file, terminal)?;
+        let config = Config::check(&read(&args.file)?)
+            .map_err(|problems| told(&args.file, &problems, terminal))?;
         let providers = count(config.providers.len(), "provider");
         let keys = config
             .providers
@@ -104,7 +107,7 @@ fn check(args: &Check, terminal: &Terminal) -> Result<Exit, CliError> {
         ))?;
         return Ok(Exit::Healthy);
     }
-    let problems = Config::parse(&read(&args.file)?).err().unwrap_or_default();
+    let problems = Config::check(&read(&args.file)?).err().unwrap_or_default();
     let list: Vec<_> = problems
         .iter()
         .map(|problem| {
