@@ -1,36 +1,38 @@
-//! Idle connections to one provider, for one worker, and the sending of one request.
+//! Connections to one provider, for one worker, and the sending of one request.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod carrier;
+mod idle;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::header::HOST;
+use http::{Request, Response, Uri};
 use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use keywright::http::ConnectError;
-use tokio::time::Instant;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use keywright::http::{ConnectError, Stream};
 
 use crate::body::Outgoing;
+use crate::headers;
 use crate::live::Upstream;
+use carrier::{Carrier, Seat};
+use idle::{Dialing, Next};
 
-/// Idle connections to one provider, for one worker. The lock is never contended: only this worker takes it.
-#[derive(Default)]
-pub(crate) struct Pool {
-    state: Mutex<Idle>,
-}
+pub(crate) use idle::Pool;
 
-#[derive(Default)]
-struct Idle {
-    http1: Vec<(http1::SendRequest<Outgoing>, Instant)>,
-    /// One connection carries many requests.
-    http2: Option<http2::SendRequest<Outgoing>>,
-}
-
-/// A connection in use. Dropped before the answer's end, it is closed; that is how an upstream call is cancelled.
+/// A connection in use. Dropped before the answer's end, it is closed, or its stream is reset; that is
+/// how an upstream call is cancelled.
 pub(crate) struct Lease {
-    sender: Option<http1::SendRequest<Outgoing>>,
+    connection: Leased,
     upstream: Arc<Upstream>,
     worker: usize,
+}
+
+enum Leased {
+    Http1(http1::SendRequest<Outgoing>),
+    /// One of many on a connection; it frees its place when dropped.
+    Http2(#[expect(dead_code, reason = "held for its drop")] Seat),
 }
 
 /// Why a request got no answer, and how far it came.
@@ -38,7 +40,10 @@ pub(crate) struct Lease {
 pub(crate) enum SendError {
     /// It never left.
     #[error(transparent)]
-    NotSent(#[from] ConnectError),
+    NotSent(#[from] Arc<ConnectError>),
+    /// It left, and the provider says that it did not look at it: it may be sent again.
+    #[error("the provider closed the connection before it took the request")]
+    NotTaken(#[source] hyper::Error),
     /// It left, and the connection ended without an answer: it may have run.
     #[error("the connection ended without an answer")]
     MayHaveRun(#[source] hyper::Error),
@@ -47,43 +52,29 @@ pub(crate) enum SendError {
     TimedOut(Duration),
 }
 
+impl From<ConnectError> for SendError {
+    fn from(error: ConnectError) -> Self {
+        Self::NotSent(Arc::new(error))
+    }
+}
+
 impl Lease {
     /// The answer is complete: the connection may serve the next request.
-    pub(crate) fn give_back(mut self) {
-        if let Some(sender) = self.sender.take().filter(|sender| !sender.is_closed()) {
-            let mut idle = self.upstream.pools[self.worker].idle();
-            if idle.http1.len() < MOST_IDLE {
-                idle.http1.push((sender, Instant::now()));
-            }
+    pub(crate) fn give_back(self) {
+        match self.connection {
+            Leased::Http1(sender) => self.upstream.pools[self.worker].put_back(sender),
+            Leased::Http2(_) => {}
         }
     }
 }
 
-impl Pool {
-    fn idle(&self) -> MutexGuard<'_, Idle> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+type Answered = (Response<Incoming>, Lease);
 
-    /// The most recently used connection that is ready. Connections that were idle for long are closed:
-    /// the other side may close them just when a request leaves.
-    fn checkout(&self) -> Option<http1::SendRequest<Outgoing>> {
-        let mut idle = self.idle();
-        let mut from = idle.http1.len();
-        while from > 0 {
-            from -= 1;
-            let (sender, since) = &idle.http1[from];
-            if sender.is_closed() || since.elapsed() > LONGEST_IDLE {
-                idle.http1.swap_remove(from);
-            } else if sender.is_ready() {
-                return Some(idle.http1.remove(from).0);
-            }
-        }
-        None
-    }
-
-    fn http2(&self) -> Option<http2::SendRequest<Outgoing>> {
-        self.idle().http2.clone().filter(http2::SendRequest::is_ready)
-    }
+/// A request that got no answer on one connection.
+enum Unsent {
+    /// It did not leave: another connection may take it.
+    Untouched(Box<Request<Outgoing>>),
+    Failed(SendError),
 }
 
 /// Sends one request and waits for the head of its answer.
@@ -92,101 +83,161 @@ pub(crate) async fn send(
     worker: usize,
     mut request: Request<Outgoing>,
     first_byte: Duration,
-) -> Result<(Response<Incoming>, Lease), SendError> {
-    let pool = &upstream.pools[worker];
-    if let Some(sender) = pool.http2() {
-        return send_http2(upstream, worker, sender, request, first_byte).await;
+) -> Result<Answered, SendError> {
+    let send = Sending { upstream, worker, first_byte };
+    if headers::is_upgrade(request.headers()) {
+        return send.upgrade(request).await;
     }
-    while let Some(sender) = pool.checkout() {
-        match send_http1(upstream, worker, sender, request, first_byte).await {
-            // The idle connection closed before the request left: the next one, or a new one.
+    let pool = &upstream.pools[worker];
+    loop {
+        let sent = match pool.next(upstream.connector.may_speak_http2(&upstream.origin)) {
+            Next::Http1(sender) => send.http1(sender, request).await,
+            Next::Http2(seat) => send.http2(seat, request).await,
+            Next::Wait(dialled) => {
+                idle::outcome(dialled).await?;
+                continue;
+            }
+            Next::Dial(dialing) => return send.anew(dialing, request).await,
+        };
+        match sent {
+            // The connection closed before the request left: the next one, or a new one.
             Err(Unsent::Untouched(back)) => request = *back,
             Err(Unsent::Failed(error)) => return Err(error),
             Ok(answer) => return Ok(answer),
         }
     }
-    let stream = upstream.connector.connect(&upstream.origin).await?;
-    let refused = |source| ConnectError::Http { host: upstream.origin.authority().to_string(), source };
-    if stream.speaks_http2() {
-        let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder.timer(TokioTimer::new()).keep_alive_interval(Some(Duration::from_secs(30)));
-        let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(refused)?;
-        detach(connection);
-        pool.idle().http2 = Some(sender.clone());
-        return send_http2(upstream, worker, sender, request, first_byte).await;
-    }
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(refused)?;
-    detach(connection.with_upgrades());
-    match send_http1(upstream, worker, sender, request, first_byte).await {
-        Ok(answer) => Ok(answer),
-        Err(Unsent::Failed(error)) => Err(error),
-        Err(Unsent::Untouched(_)) => Err(SendError::NotSent(ConnectError::Refused {
-            host: upstream.origin.authority().host().to_owned(),
-            port: upstream.origin.authority().port_u16().unwrap_or_default(),
-            source: std::io::ErrorKind::ConnectionReset.into(),
-        })),
-    }
 }
 
-enum Unsent {
-    Untouched(Box<Request<Outgoing>>),
-    Failed(SendError),
-}
-
-async fn send_http1(
-    upstream: &Arc<Upstream>,
+/// What stays the same while one request looks for its connection.
+#[derive(Clone, Copy)]
+struct Sending<'a> {
+    upstream: &'a Arc<Upstream>,
     worker: usize,
-    mut sender: http1::SendRequest<Outgoing>,
-    request: Request<Outgoing>,
     first_byte: Duration,
-) -> Result<(Response<Incoming>, Lease), Unsent> {
-    match tokio::time::timeout(first_byte, sender.try_send_request(request)).await {
-        Ok(Ok(response)) => Ok((response, Lease { sender: Some(sender), upstream: Arc::clone(upstream), worker })),
-        Ok(Err(mut error)) => Err(match error.take_message() {
-            Some(request) => Unsent::Untouched(Box::new(request)),
-            None => Unsent::Failed(SendError::MayHaveRun(error.into_error())),
-        }),
-        Err(_) => Err(Unsent::Failed(SendError::TimedOut(first_byte))),
-    }
 }
 
-async fn send_http2(
-    upstream: &Arc<Upstream>,
-    worker: usize,
-    mut sender: http2::SendRequest<Outgoing>,
-    mut request: Request<Outgoing>,
-    first_byte: Duration,
-) -> Result<(Response<Incoming>, Lease), SendError> {
-    absolute(upstream, &mut request);
-    match tokio::time::timeout(first_byte, sender.send_request(request)).await {
-        Ok(Ok(response)) => Ok((response, Lease { sender: None, upstream: Arc::clone(upstream), worker })),
-        Ok(Err(error)) => Err(SendError::MayHaveRun(error)),
-        Err(_) => Err(SendError::TimedOut(first_byte)),
+impl Sending<'_> {
+    /// Sends on a new connection.
+    async fn anew(self, dialing: Dialing<'_>, request: Request<Outgoing>) -> Result<Answered, SendError> {
+        let sent = match self.dial(dialing).await? {
+            Dialled::Http1(sender) => self.http1(sender, request).await,
+            Dialled::Http2(seat) => self.http2(seat, request).await,
+        };
+        self.settled(sent)
     }
-}
 
-/// HTTP/2 names scheme and authority in the URI and has no `Host`.
-fn absolute(upstream: &Upstream, request: &mut Request<Outgoing>) {
-    let uri = std::mem::take(request.uri_mut());
-    let mut parts = uri.into_parts();
-    parts.scheme = Some(upstream.origin.scheme());
-    parts.authority = Some(upstream.origin.authority().clone());
-    if let Ok(uri) = http::Uri::from_parts(parts) {
-        *request.uri_mut() = uri;
+    /// Sends a request that asks for another protocol: only a connection of its own can become one.
+    async fn upgrade(self, request: Request<Outgoing>) -> Result<Answered, SendError> {
+        let stream = self.upstream.connector.connect_http1(&self.upstream.origin).await?;
+        let sender = self.speak_http1(stream).await?;
+        let sent = self.http1(sender, request).await;
+        self.settled(sent)
     }
-    request.headers_mut().remove(http::header::HOST);
-}
 
-/// Drives a connection. The task ends with the connection, and the connection ends when its sender is dropped.
-fn detach(connection: impl Future<Output = Result<(), hyper::Error>> + Send + 'static) {
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "upstream connection ended");
+    /// A new connection that closes at once is one that could not be made.
+    fn settled(self, sent: Result<Answered, Unsent>) -> Result<Answered, SendError> {
+        sent.map_err(|unsent| match unsent {
+            Unsent::Failed(error) => error,
+            Unsent::Untouched(_) => self.refused(std::io::ErrorKind::ConnectionReset.into()).into(),
+        })
+    }
+
+    /// Opens a connection and shares it, if it can be shared.
+    async fn dial(self, dialing: Dialing<'_>) -> Result<Dialled, SendError> {
+        let dialled = async {
+            let stream = self.upstream.connector.connect(&self.upstream.origin).await?;
+            if stream.speaks_http2() {
+                let begun = Carrier::begin(stream, dialing.agreed()).await;
+                let (carrier, seat) = begun.map_err(|source| self.not_http(source))?;
+                dialing.carries_many(carrier);
+                return Ok(Dialled::Http2(seat));
+            }
+            dialing.carries_one();
+            Ok(Dialled::Http1(self.speak_http1(stream).await?))
+        };
+        match dialled.await {
+            Ok(dialled) => Ok(dialled),
+            Err(error) => Err(SendError::NotSent(dialing.failed(error))),
         }
-    });
+    }
+
+    async fn speak_http1(self, stream: Stream) -> Result<http1::SendRequest<Outgoing>, ConnectError> {
+        let (sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|source| self.not_http(source))?;
+        carrier::detach(connection.with_upgrades());
+        Ok(sender)
+    }
+
+    async fn http1(
+        self,
+        mut sender: http1::SendRequest<Outgoing>,
+        request: Request<Outgoing>,
+    ) -> Result<Answered, Unsent> {
+        match tokio::time::timeout(self.first_byte, sender.try_send_request(request)).await {
+            Ok(Ok(response)) => Ok((response, self.lease(Leased::Http1(sender)))),
+            Ok(Err(mut error)) => Err(match error.take_message() {
+                Some(request) => Unsent::Untouched(Box::new(request)),
+                None => Unsent::Failed(SendError::MayHaveRun(error.into_error())),
+            }),
+            Err(_) => Err(Unsent::Failed(SendError::TimedOut(self.first_byte))),
+        }
+    }
+
+    async fn http2(self, mut seat: Seat, mut request: Request<Outgoing>) -> Result<Answered, Unsent> {
+        self.absolute(&mut request);
+        let sent = seat.send(request);
+        match tokio::time::timeout(self.first_byte, sent).await {
+            Ok(Ok(response)) => Ok((response, self.lease(Leased::Http2(seat)))),
+            Ok(Err(mut error)) => Err(match error.take_message() {
+                Some(mut request) => {
+                    self.relative(&mut request);
+                    Unsent::Untouched(Box::new(request))
+                }
+                None => Unsent::Failed(seat.failed(error.into_error())),
+            }),
+            Err(_) => Err(Unsent::Failed(SendError::TimedOut(self.first_byte))),
+        }
+    }
+
+    fn lease(self, connection: Leased) -> Lease {
+        Lease { connection, upstream: Arc::clone(self.upstream), worker: self.worker }
+    }
+
+    /// HTTP/2 names scheme and authority in the URI and has no `Host`.
+    fn absolute(self, request: &mut Request<Outgoing>) {
+        let mut parts = std::mem::take(request.uri_mut()).into_parts();
+        parts.scheme = Some(self.upstream.origin.scheme());
+        parts.authority = Some(self.upstream.origin.authority().clone());
+        if let Ok(uri) = Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+        request.headers_mut().remove(HOST);
+    }
+
+    /// The reverse: what comes back from one connection may go out on one of the other kind.
+    fn relative(self, request: &mut Request<Outgoing>) {
+        if let Some(path) = std::mem::take(request.uri_mut()).into_parts().path_and_query {
+            *request.uri_mut() = path.into();
+        }
+        request.headers_mut().insert(HOST, self.upstream.host_header.clone());
+    }
+
+    fn not_http(self, source: hyper::Error) -> ConnectError {
+        ConnectError::Http { host: self.upstream.origin.authority().to_string(), source }
+    }
+
+    fn refused(self, source: std::io::Error) -> ConnectError {
+        let authority = self.upstream.origin.authority();
+        ConnectError::Refused {
+            host: authority.host().to_owned(),
+            port: authority.port_u16().unwrap_or_default(),
+            source,
+        }
+    }
 }
 
-/// Idle connections kept per worker and provider.
-const MOST_IDLE: usize = 256;
-/// Shorter than the keep-alive of any provider's front door.
-const LONGEST_IDLE: Duration = Duration::from_secs(15);
+/// A connection that was just made.
+enum Dialled {
+    Http1(http1::SendRequest<Outgoing>),
+    Http2(Seat),
+}
