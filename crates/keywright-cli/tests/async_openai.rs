@@ -11,8 +11,7 @@ use async_openai::config::OpenAIConfig;
 use async_openai::error::OpenAIError;
 use async_openai::middleware::ReqwestService;
 use async_openai::types::chat::{
-    ChatCompletionRequestUserMessageArgs, CreateChatCompletionRequest,
-    CreateChatCompletionRequestArgs,
+    ChatCompletionRequestUserMessageArgs, CreateChatCompletionRequest, CreateChatCompletionRequestArgs,
 };
 use async_openai::types::embeddings::CreateEmbeddingRequestArgs;
 use async_openai::types::files::{CreateFileRequest, FileInput, FilePurpose};
@@ -126,16 +125,13 @@ impl Stage {
             emulator.base_url("openai"),
             token::digest_hex(app.expose()),
         );
-        let place = Place::new()
-            .env("ONE", &openai_key(1))
-            .env("TWO", &openai_key(2))
-            .file("keywright.toml", &configuration);
+        let place =
+            Place::new().env("ONE", &openai_key(1)).env("TWO", &openai_key(2)).file("keywright.toml", &configuration);
         let gateway = place.start(&["serve", "--json"], "\n");
         let event: serde_json::Value = serde_json::from_str(&gateway.before).expect("JSON");
         let address = event["listen"].as_str().expect("an address");
-        let config = OpenAIConfig::new()
-            .with_api_base(format!("http://{address}/openai/v1"))
-            .with_api_key(app.expose());
+        let config =
+            OpenAIConfig::new().with_api_base(format!("http://{address}/openai/v1")).with_api_key(app.expose());
         let service = ReqwestService::new(reqwest::Client::new());
         let client = Client::with_config(config).with_http_service(service);
         Self { emulator, gateway, client, _place: place }
