@@ -62,11 +62,7 @@ impl Error {
 
     /// A program that did something it should not.
     pub(crate) fn program(program: &str, trouble: impl Into<String>) -> Self {
-        Self::Program {
-            program: program.to_owned(),
-            trouble: trouble.into(),
-            log: String::new(),
-        }
+        Self::Program { program: program.to_owned(), trouble: trouble.into(), log: String::new() }
     }
 
     /// The exit code a shell sees.

@@ -36,8 +36,7 @@ async fn bench(options: &Options) -> Result<()> {
     let scratch = Scratch::new()?;
     let (beside, core) = (options.place.beside(), options.place.proxies());
     process::pin_self(beside)?;
-    let (upstream, mut remote) =
-        contender::start_upstream(&scratch, options.headers, beside).await?;
+    let (upstream, mut remote) = contender::start_upstream(&scratch, options.headers, beside).await?;
     let ground = Ground {
         scratch: &scratch,
         upstream: remote.address(),
@@ -54,10 +53,7 @@ async fn bench(options: &Options) -> Result<()> {
         for contender in &contenders {
             contender.prove(&options.workloads).await?;
         }
-        let arena = Arena {
-            contenders: &contenders,
-            upstream: Processes::of_group(upstream.group()),
-        };
+        let arena = Arena { contenders: &contenders, upstream: Processes::of_group(upstream.group()) };
         report.samples = arena.run(options, tell).await?;
     }
     if let (true, Some(build)) = (options.measure != Measure::Speed, builds.first()) {
@@ -74,12 +70,10 @@ fn builds(options: &Options) -> Result<Vec<PathBuf>> {
     if options.binaries.is_empty() {
         return Ok(vec![optimise::keywright()?]);
     }
-    let found = options.binaries.iter().map(|binary| {
-        binary.canonicalize().map_err(Error::io(format!(
-            "find the program `{}`",
-            binary.display()
-        )))
-    });
+    let found = options
+        .binaries
+        .iter()
+        .map(|binary| binary.canonicalize().map_err(Error::io(format!("find the program `{}`", binary.display()))));
     found.collect()
 }
 
@@ -101,11 +95,9 @@ fn tell(sample: &Sample) {
 
 /// Returns when someone wants us to stop.
 async fn interrupted() -> Error {
-    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-        signal(SignalKind::hangup()),
-    ) else {
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+    else {
         return std::future::pending().await;
     };
     tokio::select! {

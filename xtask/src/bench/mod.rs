@@ -1,11 +1,7 @@
 //! `cargo xtask bench`: the gateway beside nginx and beside no proxy at all.
 //!
 //! `bench/README.md` says how to repeat a run and what each number covers.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a chore talks to the person who runs it"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
 
 mod contender;
 mod error;
@@ -41,9 +37,7 @@ pub(crate) fn run(args: &[String]) -> ExitCode {
 }
 
 fn dispatch(args: &[String]) -> Result<()> {
-    let (name, rest) = args
-        .split_first()
-        .map_or(("help", args), |(name, rest)| (name, rest));
+    let (name, rest) = args.split_first().map_or(("help", args), |(name, rest)| (name, rest));
     match name {
         "gateway" if rest.iter().any(|word| word == "--help" || word == "-h") => help(),
         "gateway" => {

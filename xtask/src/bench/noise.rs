@@ -15,22 +15,11 @@ impl Machine {
     pub(crate) fn now() -> Self {
         let text = fs::read_to_string("/proc/stat").unwrap_or_default();
         let first = text.lines().next().unwrap_or_default();
-        let ticks: Vec<f64> = first
-            .split_whitespace()
-            .skip(1)
-            .filter_map(|word| word.parse().ok())
-            .collect();
+        let ticks: Vec<f64> = first.split_whitespace().skip(1).filter_map(|word| word.parse().ok()).collect();
         // user nice system idle iowait irq softirq steal; the rest is contained in user.
-        let busy = ticks
-            .iter()
-            .enumerate()
-            .take(8)
-            .filter(|(place, _)| !matches!(place, 3 | 4));
+        let busy = ticks.iter().enumerate().take(8).filter(|(place, _)| !matches!(place, 3 | 4));
         let busy: f64 = busy.map(|(_, ticks)| ticks).sum();
-        Self {
-            at: Instant::now(),
-            busy_seconds: busy / TICKS_PER_SECOND,
-        }
+        Self { at: Instant::now(), busy_seconds: busy / TICKS_PER_SECOND }
     }
 
     /// Cores that others kept busy since `earlier`, given the seconds of CPU time we used ourselves.
@@ -43,9 +32,7 @@ impl Machine {
 /// How many cores there are, wherever we may run.
 pub(crate) fn cores() -> usize {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
-    let lines = text
-        .lines()
-        .filter(|line| line.starts_with("cpu") && !line.starts_with("cpu "));
+    let lines = text.lines().filter(|line| line.starts_with("cpu") && !line.starts_with("cpu "));
     lines.count().max(1)
 }
 
@@ -53,12 +40,8 @@ pub(crate) fn cores() -> usize {
 pub(crate) fn machine() -> String {
     let cores = cores();
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"));
-    let model = model
-        .and_then(|line| line.split_once(':'))
-        .map_or("unknown processor", |(_, name)| name.trim());
+    let model = info.lines().find_map(|line| line.strip_prefix("model name"));
+    let model = model.and_then(|line| line.split_once(':')).map_or("unknown processor", |(_, name)| name.trim());
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     format!("{cores} cores of {model}, Linux {}", kernel.trim())
 }

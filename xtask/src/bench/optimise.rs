@@ -34,10 +34,7 @@ fn build(package: &str, binary: &str) -> Result<PathBuf> {
         .status()
         .map_err(Error::io("run cargo"))?;
     if !status.success() {
-        return Err(Error::program(
-            "cargo",
-            format!("did not build {package}: {status}"),
-        ));
+        return Err(Error::program("cargo", format!("did not build {package}: {status}")));
     }
     Ok(process::target_folder()?.join("release").join(binary))
 }

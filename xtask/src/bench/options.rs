@@ -112,9 +112,7 @@ impl Options {
                 continue;
             }
             let Some(value) = words.next() else {
-                return Err(Error::usage(format!(
-                    "unknown option, or no value for `{word}`"
-                )));
+                return Err(Error::usage(format!("unknown option, or no value for `{word}`")));
             };
             options.set(word, value)?;
         }
@@ -176,24 +174,14 @@ fn contender(name: &str) -> Result<String> {
 fn number<T: std::str::FromStr + PartialOrd + From<u8>>(word: &str, value: &str) -> Result<T> {
     match value.parse::<T>() {
         Ok(number) if number >= T::from(1) => Ok(number),
-        _ => Err(Error::usage(format!(
-            "`{word}` wants a whole number from 1, not `{value}`"
-        ))),
+        _ => Err(Error::usage(format!("`{word}` wants a whole number from 1, not `{value}`"))),
     }
 }
 
 fn seconds(word: &str, value: &str) -> Result<Duration> {
-    let bad = || {
-        Error::usage(format!(
-            "`{word}` wants seconds from 0.1 to 600, not `{value}`"
-        ))
-    };
+    let bad = || Error::usage(format!("`{word}` wants seconds from 0.1 to 600, not `{value}`"));
     let seconds: f64 = value.parse().map_err(|_| bad())?;
-    if (0.1..=600.0).contains(&seconds) {
-        Ok(Duration::from_secs_f64(seconds))
-    } else {
-        Err(bad())
-    }
+    if (0.1..=600.0).contains(&seconds) { Ok(Duration::from_secs_f64(seconds)) } else { Err(bad()) }
 }
 
 /// Everyone who can take part, in the order of the tables.

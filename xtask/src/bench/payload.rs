@@ -187,10 +187,7 @@ fn prose(length: usize) -> String {
     let mut line = 0;
     while text.len() < length {
         line += 1;
-        let _ = write!(
-            text,
-            "Line {line} says \\\"the key works\\\" and asks why.\\n"
-        );
+        let _ = write!(text, "Line {line} says \\\"the key works\\\" and asks why.\\n");
     }
     text.truncate(length);
     // A cut escape would make the body invalid JSON.
@@ -235,35 +232,23 @@ mod tests {
 
     #[test]
     fn bodies_have_their_stated_sizes_and_are_json() {
-        for (workload, length) in [
-            (Workload::Small, 500),
-            (Workload::Prompt, 100_000),
-            (Workload::Stream, 500),
-            (Workload::Paced, 500),
-        ] {
+        for (workload, length) in
+            [(Workload::Small, 500), (Workload::Prompt, 100_000), (Workload::Stream, 500), (Workload::Paced, 500)]
+        {
             let body = workload.body();
             assert_eq!(body.len(), length);
-            assert!(
-                serde_json::from_str::<serde_json::Value>(&body).is_ok(),
-                "{body}"
-            );
+            assert!(serde_json::from_str::<serde_json::Value>(&body).is_ok(), "{body}");
         }
         assert_eq!(completion().len(), COMPLETION_BYTES);
         assert!(serde_json::from_slice::<serde_json::Value>(&completion()).is_ok());
-        assert!(
-            serde_json::from_slice::<serde_json::Value>(&refusal("sk-0123456789abc", true)).is_ok()
-        );
+        assert!(serde_json::from_slice::<serde_json::Value>(&refusal("sk-0123456789abc", true)).is_ok());
     }
 
     #[test]
     fn a_stream_has_fifty_events_and_ends_with_done() {
         let events = events();
         assert_eq!(events.len(), 50);
-        assert!(
-            events
-                .iter()
-                .all(|event| event.starts_with(b"data: ") && event.ends_with(b"\n\n"))
-        );
+        assert!(events.iter().all(|event| event.starts_with(b"data: ") && event.ends_with(b"\n\n")));
         assert!(Workload::Stream.answer().ends_with(b"data: [DONE]\n\n"));
     }
 }

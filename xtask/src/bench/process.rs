@@ -85,12 +85,7 @@ impl Program {
     /// Starts a command; what it prints goes to `<name>.log` in `scratch`.
     ///
     /// `setpriv` asks the kernel to end it should we be killed without a chance to clean up.
-    pub(crate) fn start(
-        name: &str,
-        scratch: &Scratch,
-        core: Core,
-        command: &Command,
-    ) -> Result<Self> {
+    pub(crate) fn start(name: &str, scratch: &Scratch, core: Core, command: &Command) -> Result<Self> {
         let log = scratch.path(&format!("{name}.log"));
         let cannot = || Error::io(format!("write {}", log.display()));
         let stdout = File::create(&log).map_err(cannot())?;
@@ -103,11 +98,7 @@ impl Program {
             .process_group(0)
             .spawn()
             .map_err(Error::io(format!("start {name}")))?;
-        Ok(Self {
-            name: name.to_owned(),
-            child,
-            log,
-        })
+        Ok(Self { name: name.to_owned(), child, log })
     }
 
     /// Its process group, which is also the id of its first process.
@@ -127,9 +118,7 @@ impl Program {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        Err(self.trouble(format!(
-            "does not listen on {address} after {START_LIMIT:?}"
-        )))
+        Err(self.trouble(format!("does not listen on {address} after {START_LIMIT:?}")))
     }
 
     /// Waits up to `limit` for a program that ends by itself.
@@ -151,11 +140,7 @@ impl Program {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         let tail = lines[lines.len().saturating_sub(20)..].join("\n");
-        Error::Program {
-            program: self.name.clone(),
-            trouble,
-            log: tail,
-        }
+        Error::Program { program: self.name.clone(), trouble, log: tail }
     }
 
     /// Asks it to end, waits up to `limit`, then insists.
@@ -225,24 +210,16 @@ pub(crate) fn repository() -> &'static Path {
 /// Cargo's target folder: two levels above the program that runs now.
 pub(crate) fn target_folder() -> Result<PathBuf> {
     let program = std::env::current_exe().map_err(Error::io("find our own program"))?;
-    program
-        .parent()
-        .and_then(Path::parent)
-        .map(Path::to_owned)
-        .ok_or_else(|| Error::Io {
-            action: "find the target folder".to_owned(),
-            source: io::ErrorKind::NotFound.into(),
-        })
+    program.parent().and_then(Path::parent).map(Path::to_owned).ok_or_else(|| Error::Io {
+        action: "find the target folder".to_owned(),
+        source: io::ErrorKind::NotFound.into(),
+    })
 }
 
 /// A port on loopback that was free a moment ago.
 pub(crate) fn free_port() -> Result<u16> {
-    let listener =
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Error::io("find a free port"))?;
-    Ok(listener
-        .local_addr()
-        .map_err(Error::io("find a free port"))?
-        .port())
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Error::io("find a free port"))?;
+    Ok(listener.local_addr().map_err(Error::io("find a free port"))?.port())
 }
 
 /// Moves our own process to a core.
@@ -251,21 +228,11 @@ pub(crate) fn pin_self(core: Core) -> Result<()> {
         return Ok(());
     };
     let status = Command::new("taskset")
-        .args([
-            "--all-tasks",
-            "--cpu-list",
-            "--pid",
-            &number,
-            &std::process::id().to_string(),
-        ])
+        .args(["--all-tasks", "--cpu-list", "--pid", &number, &std::process::id().to_string()])
         .stdout(Stdio::null())
         .status()
         .map_err(Error::io("run taskset"))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(Error::program("taskset", format!("ended with {status}")))
-    }
+    if status.success() { Ok(()) } else { Err(Error::program("taskset", format!("ended with {status}"))) }
 }
 
 impl Core {

@@ -68,21 +68,12 @@ struct Turn {
 
 impl Arena<'_> {
     /// Measures everything the options ask for; `progress` hears of each sample.
-    pub(crate) async fn run(
-        &self,
-        options: &Options,
-        progress: impl Fn(&Sample),
-    ) -> Result<Vec<Sample>> {
+    pub(crate) async fn run(&self, options: &Options, progress: impl Fn(&Sample)) -> Result<Vec<Sample>> {
         let mut samples = Vec::new();
         for round in 1..=options.rounds {
             for &workload in &options.workloads {
                 for (connections, length) in turns(options, workload) {
-                    let turn = Turn {
-                        round,
-                        workload,
-                        connections,
-                        length,
-                    };
+                    let turn = Turn { round, workload, connections, length };
                     for contender in self.order(round) {
                         let sample = self.measure(contender, turn).await?;
                         progress(&sample);
@@ -109,22 +100,14 @@ impl Arena<'_> {
         let call = contender.call(turn.workload);
         let load = Load::start(&call, turn.connections, WARM_UP, turn.length);
         tokio::time::sleep_until(load.starts.into()).await;
-        let before = (
-            proxy.as_ref().map(Processes::cpu),
-            self.upstream.cpu(),
-            own.cpu(),
-            Machine::now(),
-        );
+        let before = (proxy.as_ref().map(Processes::cpu), self.upstream.cpu(), own.cpu(), Machine::now());
         tokio::time::sleep_until(load.ends.into()).await;
         let machine = Machine::now();
-        let used_by_proxy = proxy
-            .as_ref()
-            .zip(before.0.as_ref())
-            .map(|(proxy, cpu)| proxy.cpu().since(cpu));
+        let used_by_proxy = proxy.as_ref().zip(before.0.as_ref()).map(|(proxy, cpu)| proxy.cpu().since(cpu).total());
         let used = Used {
             proxy: used_by_proxy,
-            upstream: self.upstream.cpu().since(&before.1),
-            generator: own.cpu().since(&before.2),
+            upstream: self.upstream.cpu().since(&before.1).total(),
+            generator: own.cpu().since(&before.2).total(),
         };
         let tally = load.finish().await;
         if let (0, Some(fault)) = (tally.latency.total(), &tally.first_error) {
@@ -138,10 +121,7 @@ impl Arena<'_> {
 
 /// Loaded, and one at a time for half as long; a paced stream alone would only show its own pauses.
 fn turns(options: &Options, workload: Workload) -> Vec<(usize, Duration)> {
-    let mut turns = vec![
-        (options.connections, options.length),
-        (1, options.length / 2),
-    ];
+    let mut turns = vec![(options.connections, options.length), (1, options.length / 2)];
     if workload == Workload::Paced || options.connections == 1 {
         turns.truncate(1);
     }

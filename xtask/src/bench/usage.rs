@@ -10,7 +10,7 @@ pub(crate) struct Processes {
     ids: Vec<u32>,
 }
 
-/// CPU time of every thread so far, in nanoseconds.
+/// CPU time of every thread, in nanoseconds: so far, or between two moments.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cpu {
     threads: BTreeMap<u32, u64>,
@@ -28,9 +28,7 @@ pub(crate) struct Memory {
 impl Processes {
     /// Everyone in the process group `group`.
     pub(crate) fn of_group(group: u32) -> Self {
-        let ids = numbers_in("/proc")
-            .filter(|&id| group_of(id) == Some(group))
-            .collect();
+        let ids = numbers_in("/proc").filter(|&id| group_of(id) == Some(group)).collect();
         Self { ids }
     }
 
@@ -41,9 +39,7 @@ impl Processes {
 
     /// Our own process.
     pub(crate) fn own() -> Self {
-        Self {
-            ids: vec![std::process::id()],
-        }
+        Self { ids: vec![std::process::id()] }
     }
 
     /// The ids, for tools that want them.
@@ -57,12 +53,8 @@ impl Processes {
         for id in &self.ids {
             let folder = format!("/proc/{id}/task");
             for thread in numbers_in(&folder) {
-                let text =
-                    fs::read_to_string(format!("{folder}/{thread}/schedstat")).unwrap_or_default();
-                let nanos = text
-                    .split_whitespace()
-                    .next()
-                    .and_then(|nanos| nanos.parse().ok());
+                let text = fs::read_to_string(format!("{folder}/{thread}/schedstat")).unwrap_or_default();
+                let nanos = text.split_whitespace().next().and_then(|nanos| nanos.parse().ok());
                 cpu.threads.insert(thread, nanos.unwrap_or(0));
             }
         }
@@ -82,14 +74,30 @@ impl Processes {
 }
 
 impl Cpu {
-    /// User and system time used since `earlier`.
+    /// What each thread used since `earlier`, user and system time.
     ///
     /// Threads that ended in between are left out; neither contender ends threads under load.
-    pub(crate) fn since(&self, earlier: &Self) -> Duration {
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
         let used = self.threads.iter().map(|(thread, nanos)| {
-            nanos.saturating_sub(earlier.threads.get(thread).copied().unwrap_or(0))
+            let before = earlier.threads.get(thread).copied().unwrap_or(0);
+            (*thread, nanos.saturating_sub(before))
         });
-        Duration::from_nanos(used.sum())
+        Self { threads: used.collect() }
+    }
+
+    /// All threads together.
+    pub(crate) fn total(&self) -> Duration {
+        Duration::from_nanos(self.threads.values().sum())
+    }
+
+    /// One thread alone.
+    pub(crate) fn of(&self, thread: u32) -> Duration {
+        Duration::from_nanos(self.threads.get(&thread).copied().unwrap_or(0))
+    }
+
+    /// The thread that used most.
+    pub(crate) fn busiest(&self) -> Option<u32> {
+        self.threads.iter().max_by_key(|(_, nanos)| **nanos).map(|(thread, _)| *thread)
     }
 }
 
@@ -102,8 +110,7 @@ fn group_of(process: u32) -> Option<u32> {
 
 fn kib(rollup: &str, name: &str) -> u64 {
     let line = rollup.lines().find_map(|line| line.strip_prefix(name));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok())
-        .unwrap_or(0)
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
 }
 
 /// Names in a folder that are numbers.

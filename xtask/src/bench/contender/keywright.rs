@@ -32,9 +32,7 @@ pub(super) async fn start(
 ) -> Result<Contender> {
     let port = process::free_port()?;
     let file = name.replace(' ', "-");
-    let config = ground
-        .scratch
-        .write(&format!("{file}.toml"), &config(ground, port, keys))?;
+    let config = ground.scratch.write(&format!("{file}.toml"), &config(ground, port, keys))?;
     let mut command = match wrapper.split_first() {
         None => Command::new(build),
         Some((program, rest)) => {
@@ -63,9 +61,7 @@ pub(super) async fn start(
 }
 
 fn config(ground: Ground<'_>, port: u16, keys: Keys) -> String {
-    let references: Vec<String> = (0..keys.0)
-        .map(|n| format!("\"env://{}\"", variable(n)))
-        .collect();
+    let references: Vec<String> = (0..keys.0).map(|n| format!("\"env://{}\"", variable(n))).collect();
     format!(
         "[gateway]
 listen = \"127.0.0.1:{port}\"

@@ -46,11 +46,7 @@ pub(crate) struct Ground<'a> {
 
 impl Contender {
     /// Starts everyone the options ask for, in their order.
-    pub(crate) async fn all(
-        options: &Options,
-        ground: Ground<'_>,
-        builds: &[PathBuf],
-    ) -> Result<Vec<Self>> {
+    pub(crate) async fn all(options: &Options, ground: Ground<'_>, builds: &[PathBuf]) -> Result<Vec<Self>> {
         let mut contenders = Vec::new();
         for name in &options.contenders {
             match name.as_str() {
@@ -63,11 +59,7 @@ impl Contender {
     }
 
     /// Starts keywright with `keys` upstream keys.
-    pub(crate) async fn keywright(
-        ground: Ground<'_>,
-        build: &std::path::Path,
-        keys: Keys,
-    ) -> Result<Self> {
+    pub(crate) async fn keywright(ground: Ground<'_>, build: &std::path::Path, keys: Keys) -> Result<Self> {
         keywright::start(ground, "keywright", build, keys, &[]).await
     }
 
@@ -87,11 +79,7 @@ impl Contender {
     async fn keywrights(ground: Ground<'_>, builds: &[PathBuf]) -> Result<Vec<Self>> {
         let mut started = Vec::new();
         for (place, build) in builds.iter().enumerate() {
-            let name = if place == 0 {
-                "keywright".to_owned()
-            } else {
-                format!("keywright {}", place + 1)
-            };
+            let name = if place == 0 { "keywright".to_owned() } else { format!("keywright {}", place + 1) };
             started.push(keywright::start(ground, &name, build, Keys::ring(), &[]).await?);
         }
         Ok(started)
@@ -109,9 +97,7 @@ impl Contender {
     /// Fails unless one request of each workload is answered byte by byte as the upstream does.
     pub(crate) async fn prove(&self, workloads: &[Workload]) -> Result<()> {
         for &workload in workloads {
-            let outcome = Connection::new(self.address)
-                .exchange(&self.call(workload))
-                .await;
+            let outcome = Connection::new(self.address).exchange(&self.call(workload)).await;
             if let Err(fault) = outcome {
                 return Err(self.wrong(workload, &fault.to_string()));
             }
@@ -121,10 +107,7 @@ impl Contender {
 
     /// An error about its answers.
     pub(crate) fn wrong(&self, workload: Workload, fault: &str) -> Error {
-        let log = self
-            .program
-            .as_ref()
-            .map(|program| program.trouble(String::new()).to_string());
+        let log = self.program.as_ref().map(|program| program.trouble(String::new()).to_string());
         Error::Answer {
             contender: self.name.clone(),
             workload: workload.title().to_owned(),
@@ -134,9 +117,7 @@ impl Contender {
 
     /// Its processes; `None` for direct.
     pub(crate) fn processes(&self) -> Option<Processes> {
-        self.program
-            .as_ref()
-            .map(|program| Processes::of_group(program.group()))
+        self.program.as_ref().map(|program| Processes::of_group(program.group()))
     }
 
     /// Ends it in good order, with time to write what it has to write.
@@ -148,22 +129,11 @@ impl Contender {
 }
 
 /// Starts the mock upstream in a process of its own.
-pub(crate) async fn start_upstream(
-    scratch: &Scratch,
-    headers: Headers,
-    core: Core,
-) -> Result<(Program, Remote)> {
+pub(crate) async fn start_upstream(scratch: &Scratch, headers: Headers, core: Core) -> Result<(Program, Remote)> {
     let port = super::process::free_port()?;
     let own = std::env::current_exe().map_err(Error::io("find our own program"))?;
     let mut command = std::process::Command::new(own);
-    command.args([
-        "bench",
-        "upstream",
-        "--headers",
-        headers.name(),
-        "--port",
-        &port.to_string(),
-    ]);
+    command.args(["bench", "upstream", "--headers", headers.name(), "--port", &port.to_string()]);
     let mut program = Program::start("upstream", scratch, core, &command)?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     program.wait_for(address).await?;

@@ -14,12 +14,7 @@ pub(super) async fn start(ground: Ground<'_>, wrapper: &[String]) -> Result<Cont
     let config = ground.scratch.write("nginx.conf", &config(ground, port))?;
     let mut words = wrapper.iter().map(String::as_str).chain(["nginx"]);
     let mut command = Command::new(words.next().unwrap_or("nginx"));
-    command
-        .args(words)
-        .arg("-p")
-        .arg(ground.scratch.path(""))
-        .arg("-c")
-        .arg(config);
+    command.args(words).arg("-p").arg(ground.scratch.path("")).arg("-c").arg(config);
     command.args(["-e", "stderr"]);
     let mut program = Program::start("nginx", ground.scratch, ground.core, &command)?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));

@@ -14,7 +14,7 @@ use crate::bench::statistics::Spread;
 use crate::bench::upstream::Remote;
 use crate::bench::usage::{Cpu, Processes};
 
-/// What single requests cost; all of them come one at a time after a pause, so that all start equally cold.
+/// What single requests cost; one at a time, each right after a few normal ones, so that all start equally warm.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct FirstKey {
     /// Requests whose first key had just been revoked.
@@ -31,21 +31,16 @@ pub(crate) struct FirstKey {
     pub(crate) normal_us: Spread,
     /// Latency of a request whose first key is dead.
     pub(crate) dead_us: Spread,
-    /// CPU time of keywright for a request whose key works.
+    /// CPU time of keywright's worker thread for a request whose key works.
     pub(crate) normal_cpu_us: Spread,
-    /// CPU time until the answer to a request whose first key is dead was out.
+    /// The same for a request whose first key is dead.
     pub(crate) dead_cpu_us: Spread,
-    /// The same and all it did until it came to rest: confirming look, quarantine, log line.
+    /// CPU time of all threads until keywright rests again: with confirming look, quarantine, log line.
     pub(crate) aftermath_cpu_us: Spread,
 }
 
 /// Asks `samples` times with a key that was revoked a moment before.
-pub(super) async fn measure(
-    ground: Ground<'_>,
-    build: &Path,
-    remote: &mut Remote,
-    samples: usize,
-) -> Result<FirstKey> {
+pub(super) async fn measure(ground: Ground<'_>, build: &Path, remote: &mut Remote, samples: usize) -> Result<FirstKey> {
     let keywright = Contender::keywright(ground, build, Keys(samples + SPARE_KEYS)).await?;
     keywright.prove(&[Workload::Small]).await?;
     let processes = keywright.processes();
@@ -55,10 +50,9 @@ pub(super) async fn measure(
     client.wait_for_rest(&client.processes.cpu()).await;
     for _ in 0..samples {
         for _ in 0..NORMAL_PER_SAMPLE {
-            seen.normal.push(client.ask().await);
+            seen.normal.push(client.ask(remote, NOBODY).await?);
         }
         let key = newest_key(remote).await?;
-        remote.revoke(&key).await?;
         let dead = client.hit(remote, &key).await?;
         let aftermath = client.wait_for_rest(&dead.before).await;
         seen.restless += usize::from(aftermath.is_none());
@@ -68,8 +62,7 @@ pub(super) async fn measure(
     let calls = remote.calls().await?;
     let refused = calls.keys.values().filter_map(|key| key.chat.get(&401));
     let round_trip = round_trip(remote, ground, samples).await?;
-    seen.sum_up(refused.sum(), round_trip)
-        .ok_or_else(|| Error::program("keywright", "was asked nothing"))
+    seen.sum_up(refused.sum(), round_trip).ok_or_else(|| Error::program("keywright", "was asked nothing"))
 }
 
 /// Everything that was seen.
@@ -83,7 +76,8 @@ struct Seen {
 
 impl Seen {
     fn sum_up(&self, useless_calls: u64, round_trip_us: Spread) -> Option<FirstKey> {
-        let dead_cpu_us = spread(&self.dead, |single| single.cpu)?;
+        let worker = self.worker()?;
+        let dead_cpu_us = spread(&self.dead, |single| single.cpu.of(worker))?;
         let everyone = self.normal.iter().chain(&self.dead);
         Some(FirstKey {
             samples: self.dead.len(),
@@ -93,10 +87,15 @@ impl Seen {
             round_trip_us,
             normal_us: spread(&self.normal, |single| single.latency)?,
             dead_us: spread(&self.dead, |single| single.latency)?,
-            normal_cpu_us: spread(&self.normal, |single| single.cpu)?,
+            normal_cpu_us: spread(&self.normal, |single| single.cpu.of(worker))?,
             dead_cpu_us,
             aftermath_cpu_us: Spread::of(self.aftermath.iter().copied()).unwrap_or(dead_cpu_us),
         })
+    }
+
+    /// The thread that carries requests: the busiest one in the last normal one.
+    fn worker(&self) -> Option<u32> {
+        self.normal.last()?.cpu.busiest()
     }
 }
 
@@ -104,7 +103,7 @@ impl Seen {
 struct Single {
     before: Cpu,
     latency: Duration,
-    cpu: Duration,
+    cpu: Cpu,
     good: bool,
 }
 
@@ -117,48 +116,38 @@ struct Client {
 
 impl Client {
     fn new(call: Call, processes: Processes) -> Self {
-        Self {
-            connection: Connection::new(call.target),
-            call,
-            processes,
-        }
+        Self { connection: Connection::new(call.target), call, processes }
     }
 
-    /// One request after a pause; its CPU time is read once the proxy sleeps again.
-    async fn ask(&mut self) -> Single {
-        tokio::time::sleep(PAUSE).await;
+    /// Revokes a key between two requests, and measures the second; its CPU time is read once the proxy sleeps again.
+    async fn ask(&mut self, remote: &mut Remote, key: &str) -> Result<Single> {
+        let mut good = true;
+        for _ in 0..WARM_UP {
+            good &= self.connection.exchange(&self.call).await.is_ok();
+        }
+        remote.revoke(key).await?;
         let before = self.processes.cpu();
         let sent = Instant::now();
-        let outcome = self.connection.exchange(&self.call).await;
+        good &= self.connection.exchange(&self.call).await.is_ok();
         let latency = sent.elapsed();
         // The answer arrives a moment before the proxy is back in its sleep.
         tokio::time::sleep(SETTLE).await;
         let cpu = self.processes.cpu().since(&before);
-        Single {
-            before,
-            latency,
-            cpu,
-            good: outcome.is_ok(),
-        }
+        Ok(Single { before, latency, cpu, good })
     }
 
     /// Asks until the request that meets the dead key; in a ring that goes in order it is the first.
     async fn hit(&mut self, remote: &mut Remote, key: &str) -> Result<Single> {
+        let mut revoked = key;
         for _ in 0..TRIES {
-            let single = self.ask().await;
+            let single = self.ask(remote, revoked).await?;
             let calls = remote.calls().await?;
-            if calls
-                .keys
-                .get(key)
-                .is_some_and(|key| !key.refused_us.is_empty())
-            {
+            if calls.keys.get(key).is_some_and(|key| !key.refused_us.is_empty()) {
                 return Ok(single);
             }
+            revoked = NOBODY;
         }
-        Err(Error::program(
-            "keywright",
-            format!("did not use the revoked key in {TRIES} requests"),
-        ))
+        Err(Error::program("keywright", format!("did not use the revoked key in {TRIES} requests")))
     }
 
     /// CPU time from `before` until the proxy comes to rest; `None` if it does not.
@@ -168,8 +157,8 @@ impl Client {
         while Instant::now() < deadline {
             tokio::time::sleep(REST_WINDOW).await;
             let now = self.processes.cpu();
-            if now.since(&earlier) < REST_WINDOW / 20 {
-                return Some(now.since(before));
+            if now.since(&earlier).total() < REST_WINDOW / 20 {
+                return Some(now.since(before).total());
             }
             earlier = now;
         }
@@ -179,13 +168,11 @@ impl Client {
 
 async fn newest_key(remote: &mut Remote) -> Result<String> {
     let calls = remote.calls().await?;
-    calls
-        .last
-        .ok_or_else(|| Error::program("keywright", "never called the upstream"))
+    calls.last.ok_or_else(|| Error::program("keywright", "never called the upstream"))
 }
 
-/// The same spaced requests, straight to the upstream.
-async fn round_trip(remote: &Remote, ground: Ground<'_>, samples: usize) -> Result<Spread> {
+/// The same requests, straight to the upstream.
+async fn round_trip(remote: &mut Remote, ground: Ground<'_>, samples: usize) -> Result<Spread> {
     let path = "/v1/chat/completions";
     let key = payload::upstream_key(usize::MAX);
     let call = Call {
@@ -196,10 +183,9 @@ async fn round_trip(remote: &Remote, ground: Ground<'_>, samples: usize) -> Resu
     let mut client = Client::new(call, Processes::none());
     let mut singles = Vec::new();
     for _ in 0..samples {
-        singles.push(client.ask().await);
+        singles.push(client.ask(remote, NOBODY).await?);
     }
-    spread(&singles, |single| single.latency)
-        .ok_or_else(|| Error::program("upstream", "was asked nothing"))
+    spread(&singles, |single| single.latency).ok_or_else(|| Error::program("upstream", "was asked nothing"))
 }
 
 fn spread(singles: &[Single], pick: impl Fn(&Single) -> Duration) -> Option<Spread> {
@@ -212,8 +198,10 @@ const SPARE_KEYS: usize = 20;
 const NORMAL_PER_SAMPLE: usize = 5;
 /// Requests until one must have met the dead key.
 const TRIES: usize = 400;
-/// Pause before each request.
-const PAUSE: Duration = Duration::from_millis(3);
+/// Requests right before each measured one.
+const WARM_UP: usize = 3;
+/// A key that no one has: revoking it takes as long as revoking one in use.
+const NOBODY: &str = "nobody";
 /// Pause after each answer.
 const SETTLE: Duration = Duration::from_millis(1);
 /// A proxy that uses less than a twentieth of a core this long is at rest.

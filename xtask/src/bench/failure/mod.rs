@@ -31,21 +31,14 @@ pub(crate) async fn measure(
     build: &Path,
     remote: &mut Remote,
 ) -> Result<Failure> {
-    let revocations = if options.quick {
-        QUICK_REVOCATIONS
-    } else {
-        REVOCATIONS
-    };
-    eprintln!("failure path: {revocations} requests whose first key is dead");
+    let revocations = if options.quick { QUICK_REVOCATIONS } else { REVOCATIONS };
+    eprintln!("failure path: {} requests whose first key is dead", 3 * revocations);
     remote.reset().await?;
     let first_key = first_key::measure(ground, build, remote, 3 * revocations).await?;
     eprintln!("failure path: {revocations} revocations under load");
     remote.reset().await?;
     let under_load = under_load::measure(options, ground, build, remote, revocations).await?;
-    Ok(Failure {
-        first_key,
-        under_load,
-    })
+    Ok(Failure { first_key, under_load })
 }
 
 /// Keys revoked under load in a full run.

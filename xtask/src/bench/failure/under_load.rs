@@ -66,12 +66,7 @@ pub(super) async fn measure(
     let keywright = Contender::keywright(ground, build, Keys(revocations + SPARE_KEYS)).await?;
     keywright.prove(&[Workload::Small]).await?;
     let length = BETWEEN * u32::try_from(revocations).unwrap_or(u32::MAX) + TAIL;
-    let load = Load::start(
-        &keywright.call(Workload::Small),
-        options.connections,
-        WARM_UP,
-        length,
-    );
+    let load = Load::start(&keywright.call(Workload::Small), options.connections, WARM_UP, length);
     tokio::time::sleep_until(load.starts.into()).await;
     let mut revoked = Vec::new();
     let mut seen = remote.calls().await?;
@@ -81,25 +76,14 @@ pub(super) async fn measure(
         let key = busiest(&seen, &now)?;
         remote.revoke(&key).await?;
         // A little later than the revocation itself, so rather too few than too many.
-        revoked.push(Revocation {
-            key,
-            in_flight: load.in_flight() as u64,
-        });
+        revoked.push(Revocation { key, in_flight: load.in_flight() as u64 });
         seen = now;
     }
     let tally = load.finish().await;
     let idle = idle(&keywright).await;
     let calls = remote.calls().await?;
-    let run = Run {
-        connections: options.connections,
-        length,
-        tally,
-        calls,
-        revoked,
-        idle,
-    };
-    run.sum_up()
-        .ok_or_else(|| Error::program("keywright", "saw no revocation"))
+    let run = Run { connections: options.connections, length, tally, calls, revoked, idle };
+    run.sum_up().ok_or_else(|| Error::program("keywright", "saw no revocation"))
 }
 
 /// CPU time in a second without requests; keys that are out must not keep anyone busy.
@@ -110,7 +94,7 @@ async fn idle(keywright: &Contender) -> Duration {
     };
     let before = processes.cpu();
     tokio::time::sleep(Duration::from_secs(1)).await;
-    processes.cpu().since(&before)
+    processes.cpu().since(&before).total()
 }
 
 /// Everything that was seen.
@@ -138,8 +122,7 @@ impl Run {
             p99_us: micros(latency.quantile(0.99)),
             longest_us: micros(latency.largest()),
             refused: self.each(|key, _| refused(key))?,
-            beyond_in_flight: self
-                .each(|key, revocation| refused(key).saturating_sub(revocation.in_flight))?,
+            beyond_in_flight: self.each(|key, revocation| refused(key).saturating_sub(revocation.in_flight))?,
             late: self.each(|key, _| late(key))?,
             looks: self.each(|key, _| key.probe.get(&401).copied().unwrap_or(0))?,
             idle_cpu_us: micros(self.idle),
@@ -162,21 +145,12 @@ fn refused(key: &KeyCalls) -> u64 {
 }
 
 fn late(key: &KeyCalls) -> u64 {
-    key.refused_us
-        .iter()
-        .filter(|&&micros| micros > LATE_US)
-        .count() as u64
+    key.refused_us.iter().filter(|&&micros| micros > LATE_US).count() as u64
 }
 
 /// The key with the most good chat calls between two counts.
 fn busiest(before: &Calls, now: &Calls) -> Result<String> {
-    let good = |calls: &Calls, key: &str| {
-        calls
-            .keys
-            .get(key)
-            .and_then(|key| key.chat.get(&200).copied())
-            .unwrap_or(0)
-    };
+    let good = |calls: &Calls, key: &str| calls.keys.get(key).and_then(|key| key.chat.get(&200).copied()).unwrap_or(0);
     now.keys
         .keys()
         .max_by_key(|key| good(now, key).saturating_sub(good(before, key)))

@@ -19,11 +19,7 @@ pub(crate) struct Connection {
 impl Connection {
     /// A connection that is not open yet.
     pub(crate) fn new(target: SocketAddr) -> Self {
-        Self {
-            target,
-            stream: None,
-            buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
-        }
+        Self { target, stream: None, buffer: vec![0; BUFFER_BYTES].into_boxed_slice() }
     }
 
     /// Sends the request and reads the answer to its last byte.
@@ -34,10 +30,7 @@ impl Connection {
             Some(stream) => stream,
             None => open(self.target).await?,
         };
-        stream
-            .write_all(&call.request)
-            .await
-            .map_err(|error| Fault::Broken(error.to_string()))?;
+        stream.write_all(&call.request).await.map_err(|error| Fault::Broken(error.to_string()))?;
         let mut reader = Reader::new(call.answer.as_deref());
         let mut filled = 0;
         while !reader.finished() {
@@ -67,12 +60,8 @@ impl Connection {
 }
 
 async fn open(target: SocketAddr) -> Result<TcpStream, Fault> {
-    let stream = TcpStream::connect(target)
-        .await
-        .map_err(|error| Fault::Broken(error.to_string()))?;
-    stream
-        .set_nodelay(true)
-        .map_err(|error| Fault::Broken(error.to_string()))?;
+    let stream = TcpStream::connect(target).await.map_err(|error| Fault::Broken(error.to_string()))?;
+    stream.set_nodelay(true).map_err(|error| Fault::Broken(error.to_string()))?;
     Ok(stream)
 }
 

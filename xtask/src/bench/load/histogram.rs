@@ -12,11 +12,7 @@ pub(crate) struct Histogram {
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self {
-            buckets: vec![0; BUCKETS],
-            total: 0,
-            largest: Duration::ZERO,
-        }
+        Self { buckets: vec![0; BUCKETS], total: 0, largest: Duration::ZERO }
     }
 }
 
@@ -49,11 +45,7 @@ impl Histogram {
     }
 
     /// The duration that `share` of all do not exceed; zero if there are none.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a share of a count is a count"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a count is a count")]
     pub(crate) fn quantile(&self, share: f64) -> Duration {
         let wanted = ((self.total as f64 * share).ceil() as u64).max(1);
         let mut below = 0;
@@ -92,15 +84,9 @@ mod tests {
 
     #[test]
     fn every_bucket_is_narrow_and_in_order() {
-        for nanos in
-            (0..40).flat_map(|bits| [1_u64 << bits, (1 << bits) + 1, (1_u64 << bits) * 3 / 2])
-        {
+        for nanos in (0..40).flat_map(|bits| [1_u64 << bits, (1 << bits) + 1, (1_u64 << bits) * 3 / 2]) {
             let error = middle(index(nanos)).abs_diff(nanos);
-            assert!(
-                error * 128 <= nanos,
-                "{nanos} became {}",
-                middle(index(nanos))
-            );
+            assert!(error * 128 <= nanos, "{nanos} became {}", middle(index(nanos)));
             assert!(index(nanos) <= index(nanos + 1));
         }
     }
@@ -111,9 +97,7 @@ mod tests {
         for micros in 1..=1000 {
             histogram.record(Duration::from_micros(micros));
         }
-        let near = |duration: Duration, micros: f64| {
-            (duration.as_secs_f64() * 1e6 - micros).abs() < micros * 0.01
-        };
+        let near = |duration: Duration, micros: f64| (duration.as_secs_f64() * 1e6 - micros).abs() < micros * 0.01;
         assert!(near(histogram.quantile(0.5), 500.0));
         assert!(near(histogram.quantile(0.99), 990.0));
     }

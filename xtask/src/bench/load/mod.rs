@@ -44,12 +44,7 @@ impl Load {
     /// Opens the connections and keeps one request in flight on each of them.
     ///
     /// Only answers that complete between `warm_up` and `warm_up + length` are counted.
-    pub(crate) fn start(
-        call: &Call,
-        connections: usize,
-        warm_up: Duration,
-        length: Duration,
-    ) -> Self {
+    pub(crate) fn start(call: &Call, connections: usize, warm_up: Duration, length: Duration) -> Self {
         let starts = Instant::now() + warm_up;
         let ends = starts + length;
         let in_flight = Arc::new(AtomicUsize::new(0));
@@ -57,12 +52,7 @@ impl Load {
         for _ in 0..connections {
             tasks.spawn(repeat(call.clone(), starts, ends, Arc::clone(&in_flight)));
         }
-        Self {
-            connections: tasks,
-            in_flight,
-            starts,
-            ends,
-        }
+        Self { connections: tasks, in_flight, starts, ends }
     }
 
     /// Requests sent whose answers are not complete.

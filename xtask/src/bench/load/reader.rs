@@ -61,13 +61,7 @@ enum Phase {
 impl<'e> Reader<'e> {
     /// Expects this body, or any.
     pub(crate) fn new(expected: Option<&'e [u8]>) -> Self {
-        Self {
-            expected,
-            phase: Phase::Head,
-            status: 0,
-            length: 0,
-            seen: Seen::default(),
-        }
+        Self { expected, phase: Phase::Head, status: 0, length: 0, seen: Seen::default() }
     }
 
     /// Whether the answer is complete.
@@ -116,22 +110,14 @@ impl<'e> Reader<'e> {
             Phase::Sized(left) => {
                 let taken = self.take(bytes, left)?;
                 let left = left - taken as u64;
-                self.phase = if left == 0 {
-                    Phase::Finished
-                } else {
-                    Phase::Sized(left)
-                };
+                self.phase = if left == 0 { Phase::Finished } else { Phase::Sized(left) };
                 Ok(taken)
             }
             Phase::ChunkLine => self.chunk_line(bytes),
             Phase::Chunk(left) => {
                 let taken = self.take(bytes, left)?;
                 let left = left - taken as u64;
-                self.phase = if left == 0 {
-                    Phase::ChunkEnd
-                } else {
-                    Phase::Chunk(left)
-                };
+                self.phase = if left == 0 { Phase::ChunkEnd } else { Phase::Chunk(left) };
                 Ok(taken)
             }
             Phase::ChunkEnd => self.line(bytes, b"", Phase::ChunkLine),
@@ -170,11 +156,7 @@ impl<'e> Reader<'e> {
         let size = size.and_then(|size| u64::from_str_radix(size, 16).ok());
         let size = size.ok_or(Fault::Malformed("a chunk without a size"))?;
         self.seen.parts += u64::from(size > 0);
-        self.phase = if size == 0 {
-            Phase::LastLine
-        } else {
-            Phase::Chunk(size)
-        };
+        self.phase = if size == 0 { Phase::LastLine } else { Phase::Chunk(size) };
         Ok(end + 2)
     }
 
@@ -227,9 +209,7 @@ impl Framing {
             };
             let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
             if name.eq_ignore_ascii_case(b"content-length") {
-                let length = std::str::from_utf8(value)
-                    .ok()
-                    .and_then(|value| value.parse().ok());
+                let length = std::str::from_utf8(value).ok().and_then(|value| value.parse().ok());
                 framing.length = Some(length.ok_or(Fault::Malformed("a length that is none"))?);
             } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
                 framing.chunked = value.eq_ignore_ascii_case(b"chunked");

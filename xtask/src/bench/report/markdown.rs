@@ -25,11 +25,7 @@ pub(super) fn render(report: &Report) -> String {
         text += &added(&rows);
     }
     if let Some(failure) = &report.failure {
-        text += if report.samples.is_empty() {
-            ".\n\n"
-        } else {
-            ""
-        };
+        text += if report.samples.is_empty() { ".\n\n" } else { "" };
         text += &failure_path(failure);
     }
     text.trim_end().to_owned()
@@ -61,20 +57,13 @@ fn speed(rows: &[Row<'_>]) -> String {
 
 fn cpu(row: &Row<'_>) -> String {
     if row.samples.iter().all(|sample| sample.cpu_us.is_none()) {
-        return format!(
-            "(upstream {:.1})",
-            row.middle(|sample| sample.upstream_cpu_us)
-        );
+        return format!("(upstream {:.1})", row.middle(|sample| sample.upstream_cpu_us));
     }
     format!("{:.1}", row.middle(|sample| sample.cpu_us.unwrap_or(0.0)))
 }
 
 fn memory(row: &Row<'_>) -> String {
-    if row
-        .samples
-        .iter()
-        .all(|sample| sample.resident_kib.is_none())
-    {
+    if row.samples.iter().all(|sample| sample.resident_kib.is_none()) {
         return "–".to_owned();
     }
     let mib = |kib: Option<u64>| kib.unwrap_or(0) as f64 / 1024.0;
@@ -112,29 +101,13 @@ fn multiples(rows: &[Row<'_>]) -> String {
 /// What each proxy adds to direct with one request in flight.
 fn added(rows: &[Row<'_>]) -> String {
     let mut text = String::new();
-    for row in rows
-        .iter()
-        .filter(|row| row.connections == 1 && row.contender != "direct")
-    {
-        let direct = rows
-            .iter()
-            .find(|other| other.contender == "direct" && other.same_load(row));
+    for row in rows.iter().filter(|row| row.connections == 1 && row.contender != "direct") {
+        let direct = rows.iter().find(|other| other.contender == "direct" && other.same_load(row));
         let differences = direct.and_then(|direct| {
-            Spread::of(
-                row.samples
-                    .iter()
-                    .zip(&direct.samples)
-                    .map(|(mine, bare)| mine.p50_us - bare.p50_us),
-            )
+            Spread::of(row.samples.iter().zip(&direct.samples).map(|(mine, bare)| mine.p50_us - bare.p50_us))
         });
         if let Some(added) = differences {
-            let _ = writeln!(
-                text,
-                "| {} | {} | {} |",
-                row.workload.title(),
-                row.contender,
-                spread(added, 0)
-            );
+            let _ = writeln!(text, "| {} | {} | {} |", row.workload.title(), row.contender, spread(added, 0));
         }
     }
     if text.is_empty() {
@@ -147,16 +120,12 @@ fn added(rows: &[Row<'_>]) -> String {
 }
 
 fn failure_path(failure: &Failure) -> String {
-    format!(
-        "{}\n{}",
-        first_key(&failure.first_key),
-        under_load(&failure.under_load)
-    )
+    format!("{}\n{}", first_key(&failure.first_key), under_load(&failure.under_load))
 }
 
 fn first_key(found: &FirstKey) -> String {
     let mut text = format!(
-        "A request whose first key was revoked a moment before: {} of them, one at a time after a pause; \
+        "A request whose first key was revoked a moment before: {} of them, one at a time, warm; \
          {} errors, {} useless calls.\n\n| | median (least–most) |\n|---|--:|\n",
         found.samples, found.errors, found.useless_calls
     );
@@ -164,12 +133,9 @@ fn first_key(found: &FirstKey) -> String {
         ("upstream asked directly, µs", found.round_trip_us),
         ("key works, µs", found.normal_us),
         ("first key dead, µs", found.dead_us),
-        ("key works, CPU µs", found.normal_cpu_us),
-        ("first key dead, CPU µs", found.dead_cpu_us),
-        (
-            "first key dead, CPU µs until keywright rests again",
-            found.aftermath_cpu_us,
-        ),
+        ("key works, CPU µs of the worker", found.normal_cpu_us),
+        ("first key dead, CPU µs of the worker", found.dead_cpu_us),
+        ("first key dead, CPU µs of all threads until they rest again", found.aftermath_cpu_us),
     ];
     for (name, value) in rows {
         let _ = writeln!(text, "| {name} | {} |", spread(value, 0));
@@ -201,23 +167,14 @@ fn under_load(found: &UnderLoad) -> String {
         found.rate,
         found.requests,
         found.errors,
-        found
-            .first_error
-            .as_ref()
-            .map_or(String::new(), |error| format!(" ({error})")),
+        found.first_error.as_ref().map_or(String::new(), |error| format!(" ({error})")),
     );
     let rows = [
         ("refused calls on the dead key", found.refused),
-        (
-            "**of those beyond the requests in flight**",
-            found.beyond_in_flight,
-        ),
+        ("**of those beyond the requests in flight**", found.beyond_in_flight),
         ("of those more than 50 ms after the revocation", found.late),
         ("free looks at the dead key", found.looks),
-        (
-            "last refused call, µs after the revocation",
-            found.last_refused_us,
-        ),
+        ("last refused call, µs after the revocation", found.last_refused_us),
     ];
     for (name, value) in rows {
         let _ = writeln!(text, "| {name} | {} |", spread(value, 0));
@@ -235,8 +192,5 @@ fn under_load(found: &UnderLoad) -> String {
 }
 
 fn spread(value: Spread, digits: usize) -> String {
-    format!(
-        "{:.digits$} ({:.digits$}–{:.digits$})",
-        value.median, value.least, value.most
-    )
+    format!("{:.digits$} ({:.digits$}–{:.digits$})", value.median, value.least, value.most)
 }

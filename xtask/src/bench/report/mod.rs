@@ -73,14 +73,10 @@ fn json(report: &Report) -> Result<Value> {
 fn keep(tables: &str) -> Result<()> {
     let path = process::repository().join("bench/README.md");
     let text = fs::read_to_string(&path).map_err(Error::io("read bench/README.md"))?;
-    let marked = text
-        .split_once(BEGIN)
-        .and_then(|(before, rest)| rest.split_once(END).map(|(_, after)| (before, after)));
+    let marked =
+        text.split_once(BEGIN).and_then(|(before, rest)| rest.split_once(END).map(|(_, after)| (before, after)));
     let Some((before, after)) = marked else {
-        return Err(Error::program(
-            "bench/README.md",
-            format!("lacks `{BEGIN}` or `{END}`"),
-        ));
+        return Err(Error::program("bench/README.md", format!("lacks `{BEGIN}` or `{END}`")));
     };
     let text = format!("{before}{BEGIN}\n{tables}\n{END}{after}");
     fs::write(&path, text).map_err(Error::io("write bench/README.md"))
@@ -100,13 +96,8 @@ fn setting(options: &Options) -> String {
 
 /// What a program prints, on one line; empty if it cannot be run.
 fn said(program: &str, args: &[&str]) -> String {
-    let output = Command::new(program)
-        .args(args)
-        .current_dir(process::repository())
-        .output();
-    let text = output
-        .map(|output| [output.stdout, output.stderr].concat())
-        .unwrap_or_default();
+    let output = Command::new(program).args(args).current_dir(process::repository()).output();
+    let text = output.map(|output| [output.stdout, output.stderr].concat()).unwrap_or_default();
     String::from_utf8_lossy(&text).trim().replace('\n', " ")
 }
 

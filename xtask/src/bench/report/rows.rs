@@ -48,12 +48,7 @@ impl Row<'_> {
 
     /// The rounds' own ratios to another contender under the same load.
     fn ratio(&self, other: &Row<'_>, pick: impl Fn(&Sample) -> f64) -> Option<Spread> {
-        Spread::of(
-            self.samples
-                .iter()
-                .zip(&other.samples)
-                .map(|(mine, theirs)| pick(mine) / pick(theirs)),
-        )
+        Spread::of(self.samples.iter().zip(&other.samples).map(|(mine, theirs)| pick(mine) / pick(theirs)))
     }
 
     /// Whether both were asked the same.
@@ -70,9 +65,7 @@ pub(super) fn rows(samples: &[Sample]) -> Vec<Row<'_>> {
             continue;
         };
         let place = rows.iter_mut().find(|row| {
-            row.contender == sample.contender
-                && row.workload == workload
-                && row.connections == sample.connections
+            row.contender == sample.contender && row.workload == workload && row.connections == sample.connections
         });
         match place {
             Some(row) => row.samples.push(sample),
@@ -89,14 +82,10 @@ pub(super) fn rows(samples: &[Sample]) -> Vec<Row<'_>> {
 
 /// Everyone but direct and nginx, as a multiple of nginx.
 pub(super) fn ratios(rows: &[Row<'_>]) -> Vec<Ratio> {
-    let others = rows
-        .iter()
-        .filter(|row| row.contender != NGINX && row.contender != "direct");
+    let others = rows.iter().filter(|row| row.contender != NGINX && row.contender != "direct");
     others
         .filter_map(|row| {
-            let nginx = rows
-                .iter()
-                .find(|other| other.contender == NGINX && other.same_load(row))?;
+            let nginx = rows.iter().find(|other| other.contender == NGINX && other.same_load(row))?;
             Some(Ratio {
                 title: row.workload.title(),
                 workload: row.workload.name(),

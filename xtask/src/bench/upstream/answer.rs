@@ -37,10 +37,7 @@ impl Answer {
         Self::Events {
             events,
             next: 0,
-            rest: gap.map_or(Rest::Over, |gap| Rest::Sleep {
-                timer: Box::pin(sleep(Duration::ZERO)),
-                gap,
-            }),
+            rest: gap.map_or(Rest::Over, |gap| Rest::Sleep { timer: Box::pin(sleep(Duration::ZERO)), gap }),
         }
     }
 }
@@ -88,10 +85,7 @@ impl Body for Answer {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match self.get_mut() {
             Self::Whole(body) => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
             Self::Events { events, next, rest } => {
@@ -113,9 +107,7 @@ impl Body for Answer {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Whole(body) => {
-                SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64))
-            }
+            Self::Whole(body) => SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64)),
             Self::Events { .. } => SizeHint::default(),
         }
     }

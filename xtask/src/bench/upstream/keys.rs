@@ -68,9 +68,7 @@ impl Keys {
         if !self.logs.contains_key(key) {
             self.logs.insert(key.to_vec(), KeyLog::default());
         }
-        self.logs
-            .get_mut(key)
-            .map_or(Standing::Valid, |log| log.call(route))
+        self.logs.get_mut(key).map_or(Standing::Valid, |log| log.call(route))
     }
 
     /// Revokes a key or makes it valid again.
@@ -89,11 +87,7 @@ impl Keys {
         let name = |key: &[u8]| String::from_utf8_lossy(key).into_owned();
         Calls {
             last: (!self.last.is_empty()).then(|| name(&self.last)),
-            keys: self
-                .logs
-                .iter()
-                .map(|(key, log)| (name(key), log.calls()))
-                .collect(),
+            keys: self.logs.iter().map(|(key, log)| (name(key), log.calls())).collect(),
         }
     }
 }
@@ -107,27 +101,19 @@ impl KeyLog {
         self.refused[route as usize] += 1;
         if route == Route::Chat && self.refused_us.len() < ARRIVALS {
             let since = revoked_at.elapsed().as_micros();
-            self.refused_us
-                .push(u64::try_from(since).unwrap_or(u64::MAX));
+            self.refused_us.push(u64::try_from(since).unwrap_or(u64::MAX));
         }
         Standing::Revoked
     }
 
     fn calls(&self) -> KeyCalls {
         let by_status = |route: Route| {
-            [
-                (200, self.answered[route as usize]),
-                (401, self.refused[route as usize]),
-            ]
-            .into_iter()
-            .filter(|(_, count)| *count > 0)
-            .collect()
+            [(200, self.answered[route as usize]), (401, self.refused[route as usize])]
+                .into_iter()
+                .filter(|(_, count)| *count > 0)
+                .collect()
         };
-        KeyCalls {
-            chat: by_status(Route::Chat),
-            probe: by_status(Route::Probe),
-            refused_us: self.refused_us.clone(),
-        }
+        KeyCalls { chat: by_status(Route::Chat), probe: by_status(Route::Probe), refused_us: self.refused_us.clone() }
     }
 }
 

@@ -41,15 +41,11 @@ fn parse(args: &[String]) -> Result<(u16, Headers)> {
     for pair in args.chunks(2) {
         match pair {
             [word, value] if word == "--port" => {
-                port = value
-                    .parse()
-                    .map_err(|_| Error::usage("`--port` wants a port number"))?;
+                port = value.parse().map_err(|_| Error::usage("`--port` wants a port number"))?;
             }
             [word, value] if word == "--headers" => headers = Headers::parse(value)?,
             _ => {
-                return Err(Error::usage(
-                    "upstream takes `--port N` and `--headers sdk|plain`",
-                ));
+                return Err(Error::usage("upstream takes `--port N` and `--headers sdk|plain`"));
             }
         }
     }
@@ -57,12 +53,9 @@ fn parse(args: &[String]) -> Result<(u16, Headers)> {
 }
 
 async fn serve(port: u16, headers: Headers) -> Result<()> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .await
-        .map_err(Error::io(format!("listen on port {port}")))?;
-    let address = listener
-        .local_addr()
-        .map_err(Error::io("read our own address"))?;
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(Error::io(format!("listen on port {port}")))?;
+    let address = listener.local_addr().map_err(Error::io("read our own address"))?;
     println!("{address}");
     let upstream = Rc::new(RefCell::new(Upstream::new(headers)));
     tokio::select! {

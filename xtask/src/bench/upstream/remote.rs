@@ -18,10 +18,7 @@ pub(crate) struct Remote {
 impl Remote {
     /// The upstream at `address`.
     pub(crate) fn new(address: SocketAddr) -> Self {
-        Self {
-            address,
-            connection: Connection::new(address),
-        }
+        Self { address, connection: Connection::new(address) }
     }
 
     /// Where it listens.
@@ -31,9 +28,7 @@ impl Remote {
 
     /// Revokes a key; every call that arrives after this returns is refused.
     pub(crate) async fn revoke(&mut self, key: &str) -> Result<()> {
-        self.send("PUT", &format!("keys/{key}/revoked"))
-            .await
-            .map(drop)
+        self.send("PUT", &format!("keys/{key}/revoked")).await.map(drop)
     }
 
     /// Forgets calls and revocations.
@@ -44,23 +39,15 @@ impl Remote {
     /// What was counted since the last reset.
     pub(crate) async fn calls(&mut self) -> Result<Calls> {
         let body = self.send("GET", "calls").await?;
-        serde_json::from_slice(&body).map_err(|error| {
-            Error::program("upstream", format!("tells calls that are none: {error}"))
-        })
+        serde_json::from_slice(&body)
+            .map_err(|error| Error::program("upstream", format!("tells calls that are none: {error}")))
     }
 
     async fn send(&mut self, method: &str, path: &str) -> Result<Vec<u8>> {
-        let request = format!(
-            "{method} /_bench/{path} HTTP/1.1\r\nHost: upstream\r\nContent-Length: 0\r\n\r\n"
-        );
-        let call = Call {
-            target: self.address,
-            request: Bytes::from(request),
-            answer: None,
-        };
+        let request = format!("{method} /_bench/{path} HTTP/1.1\r\nHost: upstream\r\nContent-Length: 0\r\n\r\n");
+        let call = Call { target: self.address, request: Bytes::from(request), answer: None };
         let seen = self.connection.exchange(&call).await;
-        seen.map(|seen| seen.body).map_err(|fault| {
-            Error::program("upstream", format!("refuses `{method} {path}`: {fault}"))
-        })
+        seen.map(|seen| seen.body)
+            .map_err(|fault| Error::program("upstream", format!("refuses `{method} {path}`: {fault}")))
     }
 }

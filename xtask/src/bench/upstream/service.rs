@@ -30,27 +30,15 @@ impl Upstream {
         let headers = headers
             .answer()
             .iter()
-            .map(|&(name, value)| {
-                (
-                    name.parse().expect("a header name"),
-                    HeaderValue::from_static(value),
-                )
-            })
+            .map(|&(name, value)| (name.parse().expect("a header name"), HeaderValue::from_static(value)))
             .collect();
-        Self {
-            keys: Keys::default(),
-            headers,
-            completion: payload::completion(),
-            events: payload::events().into(),
-        }
+        Self { keys: Keys::default(), headers, completion: payload::completion(), events: payload::events().into() }
     }
 
     fn json(&self, status: StatusCode, body: Bytes) -> Response<Answer> {
         let length = body.len();
         let mut response = self.response(status, "application/json", Answer::whole(body));
-        response
-            .headers_mut()
-            .insert(CONTENT_LENGTH, HeaderValue::from(length));
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
         response
     }
 
@@ -58,9 +46,7 @@ impl Upstream {
         let mut response = Response::new(body);
         *response.status_mut() = status;
         response.headers_mut().clone_from(&self.headers);
-        response
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         response
     }
 
@@ -106,14 +92,9 @@ pub(super) async fn answer(
     Ok(match (standing, route) {
         (Standing::Revoked, _) => {
             let key = String::from_utf8_lossy(key);
-            upstream.json(
-                StatusCode::UNAUTHORIZED,
-                payload::refusal(&key, route == Route::Chat),
-            )
+            upstream.json(StatusCode::UNAUTHORIZED, payload::refusal(&key, route == Route::Chat))
         }
-        (Standing::Valid, Route::Probe) => {
-            upstream.json(StatusCode::OK, Bytes::from_static(MODELS))
-        }
+        (Standing::Valid, Route::Probe) => upstream.json(StatusCode::OK, Bytes::from_static(MODELS)),
         (Standing::Valid, Route::Chat) => match wish {
             Wish::Json => upstream.json(StatusCode::OK, upstream.completion.clone()),
             Wish::Events(gap) => {
@@ -145,9 +126,7 @@ impl Wish {
 }
 
 fn bearer(headers: &HeaderMap) -> &[u8] {
-    let value = headers
-        .get(AUTHORIZATION)
-        .map_or(&b""[..], HeaderValue::as_bytes);
+    let value = headers.get(AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
     value.strip_prefix(b"Bearer ").unwrap_or(value)
 }
 

@@ -18,16 +18,12 @@ fn read(answer: &[u8], expected: &[u8], step: usize) -> Result<Seen, Fault> {
 #[test]
 fn complete_answers_are_read_in_any_pieces() {
     let sized = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
-    let chunked =
-        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n";
+    let chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n";
     let closed = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nhello";
     for step in 1..80 {
         assert_eq!(read(sized, b"hello", step).map(|seen| seen.parts), Ok(1));
         assert_eq!(read(chunked, b"hello", step).map(|seen| seen.parts), Ok(2));
-        assert_eq!(
-            read(closed, b"hello", step).map(|seen| seen.closes),
-            Ok(true)
-        );
+        assert_eq!(read(closed, b"hello", step).map(|seen| seen.closes), Ok(true));
     }
 }
 
@@ -43,9 +39,6 @@ fn wrong_answers_are_faults() {
         assert_eq!(read(short, b"hello", step).err(), Some(Fault::CutShort));
         assert_eq!(read(other, b"hello", step).err(), Some(Fault::Altered));
         assert_eq!(read(long, b"hello", step).err(), Some(Fault::Altered));
-        assert_eq!(
-            read(refused, b"hello", step).err(),
-            Some(Fault::Status(401))
-        );
+        assert_eq!(read(refused, b"hello", step).err(), Some(Fault::Status(401)));
     }
 }
