@@ -4,10 +4,13 @@
 //! provider's data file, the first match wins; below them stand fallbacks by status that are broader
 //! and still true.
 
+use std::sync::LazyLock;
+
 use crate::cause::Cause;
 use crate::diagnosis::{Confidence, Diagnosis, Witness};
 use crate::provider::{ProviderSpec, Rule};
 use crate::reading::Reading;
+use crate::redact::Redactor;
 
 /// A provider's answer, as far as it tells anything.
 #[derive(Clone, Copy, Debug)]
@@ -103,9 +106,10 @@ fn says(message: Option<&str>, part: &str) -> bool {
     message.is_some_and(|message| message.to_lowercase().contains(&part.to_lowercase()))
 }
 
-/// A code that a stranger sent, cut and without control characters.
+/// A code that a stranger sent, cut, without control characters and without anything that looks like a key.
 fn printable(code: &str) -> String {
-    code.chars().filter(char::is_ascii_graphic).take(LONGEST_CODE).collect()
+    let code: String = code.chars().filter(char::is_ascii_graphic).collect();
+    SHAPES.redact_str(&code).chars().take(LONGEST_CODE).collect()
 }
 
 /// What a status alone allows to say, for any provider.
@@ -128,6 +132,8 @@ fn by_status(status: u16) -> Classified {
     };
     Classified { cause, confidence, alternatives: alternatives.to_vec(), rule: None, reading: Reading::default() }
 }
+
+static SHAPES: LazyLock<Redactor> = LazyLock::new(Redactor::default);
 
 /// No provider's code is longer than this.
 const LONGEST_CODE: usize = 64;
@@ -160,5 +166,21 @@ mod tests {
     fn an_error_with_status_200_is_a_failure() {
         let body = r#"{"error":{"message":"Rate limit reached for m","code":"rate_limit_exceeded"}}"#;
         assert_eq!(cause_of("openai", 200, "/v1/chat/completions", body), Some(Cause::RateLimit));
+    }
+
+    #[test]
+    fn a_key_in_place_of_a_code_is_not_shown() {
+        let catalogue = Catalogue::builtin();
+        for (provider, key) in [
+            ("openai", format!("sk-proj-{}T3BlbkFJ{}", "a".repeat(74), "b".repeat(74))),
+            ("fireworks", format!("fw_{}", "c".repeat(24))),
+            ("together", format!("tgp_v1_{}", "d".repeat(43))),
+        ] {
+            let spec = catalogue.provider(provider).expect("in the catalogue");
+            let body = format!(r#"{{"error":{{"message":"no","code":"{key}","type":"{key}"}}}}"#);
+            let answer = Answer { status: 401, path: "/v1/x", body: body.as_bytes() };
+            let diagnosis = classify(spec, &answer).expect("a failure").diagnosis(spec, 401);
+            assert!(!format!("{diagnosis:?}").contains(&key[..24]), "{diagnosis:?}");
+        }
     }
 }
