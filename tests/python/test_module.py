@@ -11,7 +11,7 @@ REFUSAL = {"error": {"message": "Incorrect API key provided: sk-proj-***.", "typ
 
 
 def test_a_refusal_is_diagnosed():
-    diagnosis = keywright.diagnose("openai", 401, json.dumps(REFUSAL).encode(), "/v1/chat/completions")
+    diagnosis = keywright.classify("openai", 401, json.dumps(REFUSAL).encode(), "/v1/chat/completions")
     assert diagnosis["schema"] == 1
     assert diagnosis["verdict"] == "auth"
     assert diagnosis["provider"] == "openai"
@@ -22,15 +22,15 @@ def test_a_refusal_is_diagnosed():
 
 def test_a_rate_limit_is_no_fault_of_the_key():
     body = {"error": {"message": "Rate limit reached", "type": "requests", "code": "rate_limit_exceeded"}}
-    diagnosis = keywright.diagnose("openai", 429, json.dumps(body).encode())
+    diagnosis = keywright.classify("openai", 429, json.dumps(body).encode())
     assert (diagnosis["verdict"], diagnosis["cause"]) == ("not_auth", "rate_limit")
 
 
 def test_an_answer_that_is_no_failure_has_no_diagnosis():
-    assert keywright.diagnose("openai", 200, b'{"object": "list", "data": []}') is None
+    assert keywright.classify("openai", 200, b'{"object": "list", "data": []}') is None
 
 
 def test_the_catalogue_is_the_same_as_everywhere():
     assert {"openai", "fireworks", "together"} <= set(keywright.providers())
     with pytest.raises(ValueError, match="no provider `nosuch`"):
-        keywright.diagnose("nosuch", 401, b"")
+        keywright.classify("nosuch", 401, b"")
