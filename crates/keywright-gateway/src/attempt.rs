@@ -145,7 +145,7 @@ impl Journey<'_> {
             sent = pool::send(upstream, self.worker, request, self.first_byte()).await;
         }
         Some(match sent {
-            Ok((response, lease)) => judge::judge(upstream, target.path.path(), response, lease, self.idle()).await,
+            Ok((head, source)) => judge::judge(upstream, target.path.path(), head, source, self.idle()).await,
             Err(error) => Judged::Broken(error),
         })
     }
@@ -161,8 +161,7 @@ impl Journey<'_> {
     }
 
     /// A refusal: settled, and kept in case nothing better comes.
-    fn refused(&self, target: &Target, used: InUse, mut bad: judge::Bad) -> Box<Refused> {
-        bad.give_back();
+    fn refused(&self, target: &Target, used: InUse, bad: judge::Bad) -> Box<Refused> {
         let refusal = settle::Refusal {
             status: bad.head.status.as_u16(),
             classified: &bad.classified,
@@ -221,10 +220,7 @@ impl Journey<'_> {
                 let open = InFlight::new(&target.upstream.traffic);
                 End::Answer(answer.into_response(self.relay_limits(), open))
             }
-            Some(Judged::Bad(mut bad)) => {
-                bad.give_back();
-                End::Answer(self.provider_error(Refused { bad, used: None }, target))
-            }
+            Some(Judged::Bad(bad)) => End::Answer(self.provider_error(Refused { bad, used: None }, target)),
         }
     }
 
@@ -273,7 +269,7 @@ impl Journey<'_> {
 
     /// A provider's refusal, as it goes down: scrubbed, with its cause named.
     fn provider_error(&self, refused: Refused, target: &Target) -> Response<Down> {
-        let Refused { bad: judge::Bad { head, body, classified, .. }, used } = refused;
+        let Refused { bad: judge::Bad { head, body, classified }, used } = refused;
         let redactor = self.shared.redactor.load();
         let mut response = judge::scrubbed(head, &body, &redactor);
         let headers = response.headers_mut();
@@ -359,7 +355,11 @@ impl Journey<'_> {
 
     fn relay_limits(&self) -> RelayLimits {
         let live = self.live;
-        RelayLimits { idle: live.settings.idle_timeout, deadline: self.began + live.settings.total_timeout }
+        RelayLimits {
+            began: Instant::now(),
+            idle: live.settings.idle_timeout,
+            deadline: self.began + live.settings.total_timeout,
+        }
     }
 }
 

@@ -64,8 +64,8 @@ struct Tape {
     seen_bytes: u64,
     /// Whether everything that was read is still here.
     replayable: bool,
-    /// Whether an attempt has played it.
-    played: bool,
+    /// How many attempts have begun to play it. Only the latest goes on.
+    attempts: u32,
     source: Option<Incoming>,
     failure: Option<BodyFailure>,
 }
@@ -125,7 +125,7 @@ impl RequestBody {
                 kept_bytes: 0,
                 seen_bytes: 0,
                 replayable: true,
-                played: false,
+                attempts: 0,
                 source: Some(source),
                 failure: None,
             }),
@@ -149,9 +149,12 @@ impl RequestBody {
             Self::Whole(bytes) => Some(Outgoing::Whole(Some(bytes.clone()))),
             Self::Streamed(recording) => {
                 let mut tape = recording.tape();
-                let playable = tape.replayable || !tape.played;
-                tape.played = true;
-                playable.then(|| Outgoing::Streamed(Playback { recording: Arc::clone(recording), next: 0, idle: None }))
+                let playable = tape.replayable || tape.attempts == 0;
+                tape.attempts += 1;
+                let attempt = tape.attempts;
+                playable.then(|| {
+                    Outgoing::Streamed(Playback { recording: Arc::clone(recording), attempt, next: 0, idle: None })
+                })
             }
         }
     }
@@ -284,6 +287,8 @@ impl Drop for Recording {
 #[derive(Debug)]
 pub(crate) struct Playback {
     recording: Arc<Recording>,
+    /// Which attempt this is.
+    attempt: u32,
     next: usize,
     idle: Option<Pin<Box<Sleep>>>,
 }
@@ -292,6 +297,10 @@ impl Playback {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyFailure>>> {
         let recording = Arc::clone(&self.recording);
         let mut tape = recording.tape();
+        if tape.attempts != self.attempt {
+            // It was refused before all was sent. It must not read on: one reader alone is told of new pieces.
+            return Poll::Ready(Some(Err(BodyFailure::Broken)));
+        }
         if let Some(piece) = tape.pieces.get(self.next) {
             let piece = piece.clone();
             self.next += 1;
@@ -365,3 +374,6 @@ impl Body for Outgoing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,19 +2,16 @@
 //! of a stream, which is the last safe moment to move on.
 
 use std::io::Read;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use keywright_core::{Answer, Classified, Failover, Redactor, classify, classify_failure};
 
 use crate::headers;
 use crate::live::Upstream;
-use crate::pool::{Lease, SendError};
+use crate::pool::{SendError, Source};
 use crate::relay::{Down, Peeked, RelayLimits};
 use crate::settle::InFlight;
 
@@ -33,28 +30,13 @@ pub(crate) struct Bad {
     pub(crate) head: http::response::Parts,
     pub(crate) body: Bytes,
     pub(crate) classified: Classified,
-    lease: Option<Lease>,
-}
-
-impl Bad {
-    fn judged(head: http::response::Parts, body: Bytes, classified: Classified, lease: Lease) -> Judged {
-        Judged::Bad(Self { head, body, classified, lease: Some(lease) })
-    }
-
-    /// The body is read: the connection may serve the next attempt.
-    pub(crate) fn give_back(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            lease.give_back();
-        }
-    }
 }
 
 /// An answer that goes down, with what was peeked at.
 pub(crate) struct Good {
     head: http::response::Parts,
     peeked: Peeked,
-    source: Incoming,
-    lease: Lease,
+    source: Source,
 }
 
 impl Good {
@@ -65,50 +47,49 @@ impl Good {
 
     /// The answer as it goes down: bytes untouched, hop-by-hop headers dropped.
     pub(crate) fn into_response(self, limits: RelayLimits, open: InFlight) -> Response<Down> {
-        let Self { mut head, peeked, source, lease } = self;
+        let Self { mut head, peeked, source } = self;
         headers::downward(&mut head.headers);
-        Response::from_parts(head, Down::relayed(peeked, source, lease, limits, open))
+        Response::from_parts(head, Down::relayed(peeked, source, limits, open))
     }
 }
 
 /// Judges one answer.
 pub(crate) async fn judge(
-    upstream: &Arc<Upstream>,
+    upstream: &Upstream,
     path: &str,
-    response: Response<Incoming>,
-    lease: Lease,
+    head: http::response::Parts,
+    mut source: Source,
     idle: Duration,
 ) -> Judged {
-    let (head, mut source) = response.into_parts();
-    if head.status == StatusCode::SWITCHING_PROTOCOLS || head.status.is_redirection() {
-        return Judged::Good(Good { head, peeked: Peeked::default(), source, lease });
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        source.detach();
     }
     if head.status.as_u16() >= 400 {
         return match collect(&mut source, idle, LONGEST_ERROR).await {
-            Ok(body) => bad(upstream, path, head, body, lease),
+            Ok(body) => bad(upstream, path, head, body),
             Err(error) => Judged::Broken(error),
         };
     }
-    let kind = Kind::of(&head.headers);
-    if kind == Kind::Other {
-        return Judged::Good(Good { head, peeked: Peeked::default(), source, lease });
-    }
+    let kind = Kind::of(&head);
     let mut peeked = Peeked::default();
+    if kind == Kind::Other {
+        return Judged::Good(Good { head, peeked, source });
+    }
     match peek(&mut source, &mut peeked, kind, idle).await {
         Err(error) => Judged::Broken(error),
-        Ok(None) => Judged::Good(Good { head, peeked, source, lease }),
+        Ok(None) => Judged::Good(Good { head, peeked, source }),
         Ok(Some(event)) => match movable(upstream, path, head.status, &event) {
-            None => Judged::Good(Good { head, peeked, source, lease }),
-            Some(classified) => Bad::judged(head, peeked.joined(), classified, lease),
+            None => Judged::Good(Good { head, peeked, source }),
+            Some(classified) => Judged::Bad(Bad { head, body: peeked.joined(), classified }),
         },
     }
 }
 
-fn bad(upstream: &Upstream, path: &str, head: http::response::Parts, body: Bytes, lease: Lease) -> Judged {
+fn bad(upstream: &Upstream, path: &str, head: http::response::Parts, body: Bytes) -> Judged {
     let plain = decoded(&head.headers, &body);
     let answer = Answer { status: head.status.as_u16(), path, body: plain.as_deref().unwrap_or(&body) };
     let classified = classify_failure(upstream.spec, &answer);
-    Bad::judged(head, body, classified, lease)
+    Judged::Bad(Bad { head, body, classified })
 }
 
 /// An error that came with a good status, if moving on from it can help. Anything else goes down as it is.
@@ -130,10 +111,11 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(headers: &HeaderMap) -> Self {
+    fn of(head: &http::response::Parts) -> Self {
+        let headers = &head.headers;
         let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
         match kind {
-            _ if headers.contains_key(CONTENT_ENCODING) => Self::Other,
+            _ if headers.contains_key(CONTENT_ENCODING) || !head.status.is_success() => Self::Other,
             kind if kind.starts_with(b"text/event-stream") => Self::Events,
             kind if kind.starts_with(b"application/json") => Self::Json,
             _ => Self::Other,
@@ -143,7 +125,7 @@ impl Kind {
 
 /// Reads the first event of a stream, or the first piece of JSON; gives it when it may be an error.
 async fn peek(
-    source: &mut Incoming,
+    source: &mut Source,
     peeked: &mut Peeked,
     kind: Kind,
     idle: Duration,
@@ -206,9 +188,9 @@ fn first_event(peeked: &Peeked) -> FirstEvent {
 }
 
 /// The next piece of a provider's body, within the idle limit.
-async fn piece(source: &mut Incoming, idle: Duration) -> Result<Option<Bytes>, SendError> {
+async fn piece(source: &mut Source, idle: Duration) -> Result<Option<Bytes>, SendError> {
     loop {
-        match tokio::time::timeout(idle, source.frame()).await {
+        match tokio::time::timeout(idle, std::future::poll_fn(|cx| source.poll_piece(cx))).await {
             Err(_) => return Err(SendError::TimedOut(idle)),
             Ok(None) => return Ok(None),
             Ok(Some(Err(error))) => return Err(SendError::MayHaveRun(error)),
@@ -222,7 +204,7 @@ async fn piece(source: &mut Incoming, idle: Duration) -> Result<Option<Bytes>, S
 }
 
 /// A whole body up to a limit; what comes after the limit is cut off.
-async fn collect(source: &mut Incoming, idle: Duration, most: usize) -> Result<Bytes, SendError> {
+async fn collect(source: &mut Source, idle: Duration, most: usize) -> Result<Bytes, SendError> {
     let mut all = BytesMut::new();
     while let Some(piece) = piece(source, idle).await? {
         let room = most - all.len();

@@ -2,15 +2,18 @@
 
 mod carrier;
 mod idle;
+mod line;
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::HOST;
 use http::{Request, Response, Uri};
+use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use keywright::http::{ConnectError, Stream};
 
 use crate::body::Outgoing;
@@ -18,21 +21,25 @@ use crate::headers;
 use crate::live::Upstream;
 use carrier::{Carrier, Seat};
 use idle::{Dialing, Next};
+use line::Line;
 
 pub(crate) use idle::Pool;
 
-/// A connection in use. Dropped before the answer's end, it is closed, or its stream is reset; that is
-/// how an upstream call is cancelled.
-pub(crate) struct Lease {
+/// The body of an answer, and the connection that it arrives on. Dropped before its end, the connection
+/// is closed, or its stream is reset; that is how an upstream call is cancelled.
+pub(crate) struct Source {
+    incoming: Incoming,
     connection: Leased,
     upstream: Arc<Upstream>,
     worker: usize,
 }
 
 enum Leased {
-    Http1(http1::SendRequest<Outgoing>),
+    Http1(Line),
     /// One of many on a connection; it frees its place when dropped.
     Http2(#[expect(dead_code, reason = "held for its drop")] Seat),
+    /// The answer is complete: the connection serves somebody else.
+    GivenBack,
 }
 
 /// Why a request got no answer, and how far it came.
@@ -58,17 +65,52 @@ impl From<ConnectError> for SendError {
     }
 }
 
-impl Lease {
-    /// The answer is complete: the connection may serve the next request.
-    pub(crate) fn give_back(self) {
-        match self.connection {
-            Leased::Http1(sender) => self.upstream.pools[self.worker].put_back(sender),
-            Leased::Http2(_) => {}
+impl Source {
+    /// The next piece of the body. At its end the connection is given back to the pool.
+    pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let mut polled = Pin::new(&mut self.incoming).poll_frame(cx);
+        if polled.is_pending()
+            && let Leased::Http1(line) = &mut self.connection
+        {
+            line.drive(cx);
+            polled = Pin::new(&mut self.incoming).poll_frame(cx);
+        }
+        match &polled {
+            Poll::Ready(None) => self.give_back(cx),
+            Poll::Ready(Some(Ok(_))) if self.incoming.is_end_stream() => self.give_back(cx),
+            Poll::Ready(Some(Err(_))) => self.connection = Leased::GivenBack,
+            Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
+        }
+        polled
+    }
+
+    /// Whether the body has ended.
+    pub(crate) fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    /// How much of the body is still to come.
+    pub(crate) fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+
+    /// Lets the connection go on by itself, as another protocol.
+    pub(crate) fn detach(&mut self) {
+        if let Leased::Http1(line) = std::mem::replace(&mut self.connection, Leased::GivenBack) {
+            line.detach();
+        }
+    }
+
+    fn give_back(&mut self, cx: &mut Context<'_>) {
+        if let Leased::Http1(mut line) = std::mem::replace(&mut self.connection, Leased::GivenBack) {
+            // The end of the body is read; one more step makes the connection ready for a request.
+            line.drive(cx);
+            self.upstream.pools[self.worker].put_back(line);
         }
     }
 }
 
-type Answered = (Response<Incoming>, Lease);
+type Answered = (http::response::Parts, Source);
 
 /// A request that got no answer on one connection.
 enum Unsent {
@@ -84,22 +126,22 @@ pub(crate) async fn send(
     mut request: Request<Outgoing>,
     first_byte: Duration,
 ) -> Result<Answered, SendError> {
-    let send = Sending { upstream, worker, first_byte };
+    let sending = Sending { upstream, worker, first_byte };
     if headers::is_upgrade(request.headers()) {
-        return send.upgrade(request).await;
+        return sending.upgrade(request).await;
     }
     let pool = &upstream.pools[worker];
     loop {
-        let sent = match pool.next(upstream.connector.may_speak_http2(&upstream.origin)) {
-            Next::Http1(sender) => send.http1(sender, request).await,
-            Next::Http2(seat) => send.http2(seat, request).await,
+        let answer = match pool.next(upstream.connector.may_speak_http2(&upstream.origin)) {
+            Next::Http1(line) => sending.http1(line, request).await,
+            Next::Http2(seat) => sending.http2(seat, request).await,
             Next::Wait(dialled) => {
                 idle::outcome(dialled).await?;
                 continue;
             }
-            Next::Dial(dialing) => return send.anew(dialing, request).await,
+            Next::Dial(dialing) => return sending.anew(dialing, request).await,
         };
-        match sent {
+        match answer {
             // The connection closed before the request left: the next one, or a new one.
             Err(Unsent::Untouched(back)) => request = *back,
             Err(Unsent::Failed(error)) => return Err(error),
@@ -119,19 +161,19 @@ struct Sending<'a> {
 impl Sending<'_> {
     /// Sends on a new connection.
     async fn anew(self, dialing: Dialing<'_>, request: Request<Outgoing>) -> Result<Answered, SendError> {
-        let sent = match self.dial(dialing).await? {
-            Dialled::Http1(sender) => self.http1(sender, request).await,
+        let answer = match self.dial(dialing).await? {
+            Dialled::Http1(line) => self.http1(line, request).await,
             Dialled::Http2(seat) => self.http2(seat, request).await,
         };
-        self.settled(sent)
+        self.settled(answer)
     }
 
     /// Sends a request that asks for another protocol: only a connection of its own can become one.
     async fn upgrade(self, request: Request<Outgoing>) -> Result<Answered, SendError> {
         let stream = self.upstream.connector.connect_http1(&self.upstream.origin).await?;
-        let sender = self.speak_http1(stream).await?;
-        let sent = self.http1(sender, request).await;
-        self.settled(sent)
+        let line = self.speak_http1(stream).await?;
+        let answer = self.http1(line, request).await;
+        self.settled(answer)
     }
 
     /// A new connection that closes at once is one that could not be made.
@@ -161,20 +203,14 @@ impl Sending<'_> {
         }
     }
 
-    async fn speak_http1(self, stream: Stream) -> Result<http1::SendRequest<Outgoing>, ConnectError> {
-        let (sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|source| self.not_http(source))?;
-        carrier::detach(connection.with_upgrades());
-        Ok(sender)
+    async fn speak_http1(self, stream: Stream) -> Result<Line, ConnectError> {
+        Line::begin(stream).await.map_err(|source| self.not_http(source))
     }
 
-    async fn http1(
-        self,
-        mut sender: http1::SendRequest<Outgoing>,
-        request: Request<Outgoing>,
-    ) -> Result<Answered, Unsent> {
-        match tokio::time::timeout(self.first_byte, sender.try_send_request(request)).await {
-            Ok(Ok(response)) => Ok((response, self.lease(Leased::Http1(sender)))),
+    async fn http1(self, mut line: Line, request: Request<Outgoing>) -> Result<Answered, Unsent> {
+        let answer = tokio::time::timeout(self.first_byte, line.send(request)).await;
+        match answer {
+            Ok(Ok(response)) => Ok(self.answered(response, Leased::Http1(line))),
             Ok(Err(mut error)) => Err(match error.take_message() {
                 Some(request) => Unsent::Untouched(Box::new(request)),
                 None => Unsent::Failed(SendError::MayHaveRun(error.into_error())),
@@ -185,9 +221,9 @@ impl Sending<'_> {
 
     async fn http2(self, mut seat: Seat, mut request: Request<Outgoing>) -> Result<Answered, Unsent> {
         self.absolute(&mut request);
-        let sent = seat.send(request);
-        match tokio::time::timeout(self.first_byte, sent).await {
-            Ok(Ok(response)) => Ok((response, self.lease(Leased::Http2(seat)))),
+        let answer = tokio::time::timeout(self.first_byte, seat.send(request)).await;
+        match answer {
+            Ok(Ok(response)) => Ok(self.answered(response, Leased::Http2(seat))),
             Ok(Err(mut error)) => Err(match error.take_message() {
                 Some(mut request) => {
                     self.relative(&mut request);
@@ -199,8 +235,9 @@ impl Sending<'_> {
         }
     }
 
-    fn lease(self, connection: Leased) -> Lease {
-        Lease { connection, upstream: Arc::clone(self.upstream), worker: self.worker }
+    fn answered(self, response: Response<Incoming>, connection: Leased) -> Answered {
+        let (head, incoming) = response.into_parts();
+        (head, Source { incoming, connection, upstream: Arc::clone(self.upstream), worker: self.worker })
     }
 
     /// HTTP/2 names scheme and authority in the URI and has no `Host`.
@@ -238,6 +275,6 @@ impl Sending<'_> {
 
 /// A connection that was just made.
 enum Dialled {
-    Http1(http1::SendRequest<Outgoing>),
+    Http1(Line),
     Http2(Seat),
 }

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use crate::pool::Lease;
+use crate::pool::Source;
 use crate::settle::InFlight;
 
 /// The body of any answer that goes down.
@@ -25,10 +24,13 @@ pub(crate) enum Down {
 pub(crate) struct Relay {
     /// What was read before the decision to relay, in order.
     peeked: Peeked,
-    source: Incoming,
-    lease: Option<Lease>,
+    source: Source,
     limits: RelayLimits,
     timer: Option<Pin<Box<Sleep>>>,
+    /// When the last piece came.
+    last: Instant,
+    /// The answer broke off, and that is still to be told.
+    broken: Option<hyper::Error>,
     /// Counts the request as open until the body ends.
     _open: InFlight,
 }
@@ -84,6 +86,8 @@ impl Peeked {
 /// How long a body may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RelayLimits {
+    /// When the relay began.
+    pub(crate) began: Instant,
     /// Between two pieces.
     pub(crate) idle: Duration,
     /// When the whole request must be over.
@@ -111,59 +115,61 @@ impl Down {
     }
 
     /// A provider's body, after what was peeked at.
-    pub(crate) fn relayed(peeked: Peeked, source: Incoming, lease: Lease, limits: RelayLimits, open: InFlight) -> Self {
-        let mut relay = Relay { peeked, source, lease: Some(lease), limits, timer: None, _open: open };
-        if relay.source.is_end_stream() {
-            relay.give_back();
-        }
-        Self::Relayed(Box::new(relay))
+    pub(crate) fn relayed(peeked: Peeked, source: Source, limits: RelayLimits, open: InFlight) -> Self {
+        Self::Relayed(Box::new(Relay {
+            peeked,
+            source,
+            limits,
+            timer: None,
+            last: limits.began,
+            broken: None,
+            _open: open,
+        }))
     }
 }
 
 impl Relay {
-    fn give_back(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            lease.give_back();
-        }
-    }
-
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
         if let Some(bytes) = self.peeked.take_first() {
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
-        match Pin::new(&mut self.source).poll_frame(cx) {
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Some(Err(RelayError::Broken(error))));
+        }
+        match self.source.poll_piece(cx) {
             Poll::Ready(Some(Ok(frame))) => {
-                self.timer = None;
-                if self.source.is_end_stream() {
-                    self.give_back();
-                }
+                self.last = Instant::now();
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {
-                self.lease = None;
                 tracing::warn!(%error, "the provider's answer broke off");
-                Poll::Ready(Some(Err(RelayError::Broken(error))))
+                // What came before goes down first: the break is told on the next turn.
+                self.broken = Some(error);
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
-            Poll::Ready(None) => {
-                self.give_back();
-                Poll::Ready(None)
-            }
+            Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => self.poll_timer(cx),
         }
     }
 
-    /// The timer is made only when a body makes us wait: most never do.
+    /// The timer is made when a body first makes us wait, which most never do, and it is set anew only
+    /// when it rings: a piece costs no more than a look at the clock.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
         let limits = self.limits;
-        let timer = self.timer.get_or_insert_with(|| {
-            Box::pin(tokio::time::sleep_until(limits.deadline.min(Instant::now() + limits.idle)))
-        });
-        if timer.as_mut().poll(cx).is_pending() {
-            return Poll::Pending;
+        let due = limits.deadline.min(self.last + limits.idle);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+        while timer.as_mut().poll(cx).is_ready() {
+            if Instant::now() >= due {
+                tracing::warn!(
+                    idle_ms = limits.idle.as_millis(),
+                    "the provider's answer stopped; the request is broken off"
+                );
+                return Poll::Ready(Some(Err(RelayError::TimedOut(limits.idle))));
+            }
+            timer.as_mut().reset(due);
         }
-        self.lease = None;
-        tracing::warn!(idle_ms = limits.idle.as_millis(), "the provider's answer stopped; the request is broken off");
-        Poll::Ready(Some(Err(RelayError::TimedOut(limits.idle))))
+        Poll::Pending
     }
 }
 

@@ -202,7 +202,7 @@ async fn beyond_loopback_a_virtual_key_and_tls_let_callers_in() {
         "[gateway]\nlisten = \"0.0.0.0:0\"\ntls_certificate = \"{}\"\ntls_key = \"{}\"\n\n[[virtual_key]]\nname = \"a\"\nsha256 = \"{}\"\n",
         certificate.display(),
         key.display(),
-        token::digest(token.expose()).iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+        token::digest_hex(token.expose()),
     );
     let config = Config::check(&text).expect("valid");
     let gateway = start(config, StartOptions::default()).await;

@@ -3,13 +3,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hyper::client::conn::http1;
 use keywright::http::ConnectError;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::carrier::{Agreed, Carrier, Seat};
-use crate::body::Outgoing;
+use super::line::Line;
 
 /// Connections to one provider, for one worker. The lock is never contended: only this worker takes it.
 #[derive(Default)]
@@ -21,7 +20,7 @@ pub(crate) struct Pool {
 #[derive(Default)]
 struct State {
     /// Idle connections, and since when.
-    http1: Vec<(http1::SendRequest<Outgoing>, Instant)>,
+    http1: Vec<(Line, Instant)>,
     /// Connections that carry many requests, and when each was last taken.
     http2: Vec<(Carrier, Instant)>,
     /// Whether the last connection spoke HTTP/1.1, so that nobody waits for another one's connection.
@@ -36,7 +35,7 @@ type Outcome = Option<Arc<ConnectError>>;
 /// What a request does next.
 pub(super) enum Next<'p> {
     /// It goes out on an idle connection.
-    Http1(http1::SendRequest<Outgoing>),
+    Http1(Line),
     /// It joins the others on a connection.
     Http2(Seat),
     /// Another request is opening a connection.
@@ -63,8 +62,8 @@ impl Pool {
         if let Some(seat) = state.seat() {
             return Next::Http2(seat);
         }
-        if let Some(sender) = state.checkout() {
-            return Next::Http1(sender);
+        if let Some(line) = state.checkout() {
+            return Next::Http1(line);
         }
         if !may_share || state.speaks_http1 {
             return Next::Dial(Dialing { pool: self, told: None });
@@ -78,13 +77,10 @@ impl Pool {
     }
 
     /// Takes back a connection whose answer is complete.
-    pub(super) fn put_back(&self, sender: http1::SendRequest<Outgoing>) {
-        if sender.is_closed() {
-            return;
-        }
+    pub(super) fn put_back(&self, line: Line) {
         let mut state = self.state();
         if state.http1.len() < MOST_IDLE {
-            state.http1.push((sender, Instant::now()));
+            state.http1.push((line, Instant::now()));
         }
     }
 }
@@ -92,15 +88,13 @@ impl Pool {
 impl State {
     /// The most recently used connection that is ready. Connections that were idle for long are closed:
     /// the other side may close them just when a request leaves.
-    fn checkout(&mut self) -> Option<http1::SendRequest<Outgoing>> {
-        let mut from = self.http1.len();
-        while from > 0 {
-            from -= 1;
-            let (sender, since) = &self.http1[from];
-            if sender.is_closed() || since.elapsed() > LONGEST_IDLE {
-                self.http1.swap_remove(from);
-            } else if sender.is_ready() {
-                return Some(self.http1.remove(from).0);
+    fn checkout(&mut self) -> Option<Line> {
+        while let Some((mut line, since)) = self.http1.pop() {
+            if since.elapsed() > LONGEST_IDLE {
+                // The ones below it lay idle for longer still.
+                self.http1.clear();
+            } else if line.is_ready() {
+                return Some(line);
             }
         }
         None
@@ -112,7 +106,8 @@ impl State {
             return None;
         }
         self.http2.retain(|(carrier, taken)| {
-            !carrier.is_closed() && !(carrier.is_idle() && taken.elapsed() > LONGEST_IDLE_SHARED)
+            let died_in_silence = carrier.is_idle() && taken.elapsed() > LONGEST_IDLE_SHARED;
+            !carrier.is_closed() && !died_in_silence
         });
         self.http2.iter_mut().find_map(|(carrier, taken)| {
             let seat = carrier.seat()?;
