@@ -1,7 +1,10 @@
 //! The command line: what every command shares.
 
+use std::io::Write;
+
 use clap::Parser;
 use keywright::sources::Environment;
+use keywright_core::Redactor;
 
 use crate::commands::Command;
 use crate::exit::Exit;
@@ -65,8 +68,14 @@ pub(crate) fn main() -> Exit {
 
 /// `--help` and `--version` are answers; everything else is a wrong command line.
 fn usage(error: &clap::Error) -> Exit {
-    // Nothing is left to do when even this cannot be printed.
-    let _ = error.print();
+    if error.use_stderr() {
+        // It repeats arguments, and a key may stand among them by mistake.
+        let text = error.render().to_string();
+        let _ = std::io::stderr().write_all(Redactor::default().redact_str(&text).as_bytes());
+    } else {
+        // Nothing is left to do when even this cannot be printed.
+        let _ = error.print();
+    }
     match (error.use_stderr(), error.kind()) {
         (true, _) if asked_for_run() => Exit::NotStarted,
         (true, _) => Exit::Usage,

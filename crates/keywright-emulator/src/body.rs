@@ -44,13 +44,7 @@ impl Script {
             Step::Flush | Step::Wait(_) => Some(sum),
             Step::Abort | Step::Hang => None,
         });
-        Self {
-            steps: steps.into_iter(),
-            filling: 0,
-            sleep: None,
-            hanging: false,
-            length,
-        }
+        Self { steps: steps.into_iter(), filling: 0, sleep: None, hanging: false, length }
     }
 
     pub(crate) fn full(bytes: Bytes) -> Self {
@@ -74,10 +68,7 @@ impl http_body::Body for Script {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         let script = self.get_mut();
         loop {
             if script.hanging {
@@ -112,8 +103,7 @@ impl http_body::Body for Script {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.length
-            .map_or_else(SizeHint::default, SizeHint::with_exact)
+        self.length.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 

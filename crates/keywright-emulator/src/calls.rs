@@ -20,10 +20,7 @@ pub struct CallCount {
     pub calls: u64,
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde dictates the signature"
-)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde dictates the signature")]
 fn provider_id<S: Serializer>(provider: &Provider, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(provider.id())
 }

@@ -29,11 +29,7 @@ pub(crate) async fn answer(request: Request<Incoming>, shared: &Arc<Shared>) -> 
     let segments: Vec<&str> = path.split('/').skip(2).collect();
     let result = match Limited::new(body, BODY_LIMIT).collect().await {
         Ok(body) => act(&parts.method, &segments, &body.to_bytes(), shared),
-        Err(_) => Err(refuse(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body",
-            "the body is too large",
-        )),
+        Err(_) => Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, "body", "the body is too large")),
     };
     let (status, value) = match result {
         Ok(value) => (StatusCode::OK, value),
@@ -44,25 +40,14 @@ pub(crate) async fn answer(request: Request<Incoming>, shared: &Arc<Shared>) -> 
     reply
 }
 
-fn act(
-    method: &Method,
-    segments: &[&str],
-    body: &Bytes,
-    shared: &Arc<Shared>,
-) -> Result<Value, Refusal> {
+fn act(method: &Method, segments: &[&str], body: &Bytes, shared: &Arc<Shared>) -> Result<Value, Refusal> {
     match (method.as_str(), segments) {
-        ("PUT", ["keys", provider, key @ ..]) if !key.is_empty() => {
-            set_key(provider, &key.join("/"), body, shared)
-        }
-        ("GET", ["keys", provider, key @ ..]) if !key.is_empty() => {
-            show_key(provider, &key.join("/"), shared)
-        }
+        ("PUT", ["keys", provider, key @ ..]) if !key.is_empty() => set_key(provider, &key.join("/"), body, shared),
+        ("GET", ["keys", provider, key @ ..]) if !key.is_empty() => show_key(provider, &key.join("/"), shared),
         ("GET", ["calls"]) => Ok(counts(&shared.keys.counts())),
         ("GET", ["calls", provider, key @ ..]) if !key.is_empty() => {
             let provider = provider.parse()?;
-            Ok(counts(
-                &shared.keys.counts_of(provider, &key_text(&key.join("/"))?),
-            ))
+            Ok(counts(&shared.keys.counts_of(provider, &key_text(&key.join("/"))?)))
         }
         ("POST", ["reset"]) => {
             shared.reset()?;
@@ -85,29 +70,26 @@ fn act(
     }
 }
 
-/// The path without the key in it.
+/// The path as far as it holds words of ours: what follows may be a key.
 fn shown(segments: &[&str]) -> String {
     match segments {
-        [first, provider, _, ..] => format!("{first}/{provider}/…"),
-        other => other.join("/"),
+        [first] if WORDS.contains(first) => (*first).to_owned(),
+        [first, _, ..] if WORDS.contains(first) => format!("{first}/…"),
+        _ => "…".to_owned(),
     }
 }
 
-fn set_key(
-    provider: &str,
-    key: &str,
-    body: &Bytes,
-    shared: &Arc<Shared>,
-) -> Result<Value, Refusal> {
+/// What control paths begin with.
+const WORDS: [&str; 6] = ["keys", "calls", "reset", "settings", "answers", "states"];
+
+fn set_key(provider: &str, key: &str, body: &Bytes, shared: &Arc<Shared>) -> Result<Value, Refusal> {
     let provider: Provider = provider.parse()?;
     let request: KeyRequest = parse(body)?;
     let spec: KeySpec = request.spec()?;
     let key = key_text(key)?;
     shared.keys.set(provider, &key, &spec)?;
-    Ok(
-        json!({"provider": provider.id(), "key": crate::mask::listing(&key),
-        "state": spec.state.name()}),
-    )
+    Ok(json!({"provider": provider.id(), "key": crate::mask::listing(&key),
+        "state": spec.state.name()}))
 }
 
 fn show_key(provider: &str, key: &str, shared: &Arc<Shared>) -> Result<Value, Refusal> {
@@ -117,10 +99,8 @@ fn show_key(provider: &str, key: &str, shared: &Arc<Shared>) -> Result<Value, Re
         .keys
         .state(provider, &key)
         .ok_or_else(|| refuse(StatusCode::NOT_FOUND, "key", "this key is not registered"))?;
-    Ok(
-        json!({"provider": provider.id(), "key": crate::mask::listing(&key),
-        "state": state.name(), "owner": owner}),
-    )
+    Ok(json!({"provider": provider.id(), "key": crate::mask::listing(&key),
+        "state": state.name(), "owner": owner}))
 }
 
 fn counts(rows: &[CallCount]) -> Value {
@@ -147,9 +127,7 @@ fn key_text(encoded: &str) -> Result<String, Refusal> {
             continue;
         }
         let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
-        let value = digit()
-            .zip(digit())
-            .and_then(|(a, b)| u8::try_from(a * 16 + b).ok());
+        let value = digit().zip(digit()).and_then(|(a, b)| u8::try_from(a * 16 + b).ok());
         out.push(value.ok_or_else(|| bad("a percent sign is not followed by two hex digits"))?);
     }
     let key = String::from_utf8(out).map_err(|_| bad("the key is not UTF-8"))?;
@@ -161,10 +139,7 @@ fn key_text(encoded: &str) -> Result<String, Refusal> {
 }
 
 fn refuse(status: StatusCode, at: &str, message: &str) -> Refusal {
-    Refusal {
-        status,
-        body: json!({"error": {"message": message, "at": at}}),
-    }
+    Refusal { status, body: json!({"error": {"message": message, "at": at}}) }
 }
 
 impl From<ControlError> for Refusal {
@@ -182,10 +157,7 @@ impl From<ControlError> for Refusal {
             ControlError::UnknownState { .. } => body["expected"] = json!(KeyState::names()),
             _ => {}
         }
-        Self {
-            status,
-            body: json!({"error": body}),
-        }
+        Self { status, body: json!({"error": body}) }
     }
 }
 

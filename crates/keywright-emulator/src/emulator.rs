@@ -65,12 +65,7 @@ impl Emulator {
     }
 
     /// Registers a key, or changes what it is; holds from the next request on.
-    pub fn set_key(
-        &self,
-        provider: &str,
-        key: &str,
-        spec: impl Into<KeySpec>,
-    ) -> Result<(), ControlError> {
+    pub fn set_key(&self, provider: &str, key: &str, spec: impl Into<KeySpec>) -> Result<(), ControlError> {
         self.shared.keys.set(provider.parse()?, key, &spec.into())
     }
 
@@ -96,9 +91,7 @@ impl Emulator {
 
     /// Counts of one key.
     pub fn calls_of(&self, provider: &str, key: &str) -> Vec<CallCount> {
-        provider
-            .parse()
-            .map_or_else(|_| Vec::new(), |id| self.shared.keys.counts_of(id, key))
+        provider.parse().map_or_else(|_| Vec::new(), |id| self.shared.keys.counts_of(id, key))
     }
 
     /// Goes back to the start: keys, settings, objects, counts and ids.
@@ -152,9 +145,7 @@ impl EmulatorBuilder {
     /// Registers a key before the first request.
     #[must_use]
     pub fn key(mut self, provider: Provider, key: &str, spec: impl Into<KeySpec>) -> Self {
-        self.start
-            .keys
-            .push((provider, key.to_owned(), spec.into()));
+        self.start.keys.push((provider, key.to_owned(), spec.into()));
         self
     }
 
@@ -166,11 +157,7 @@ impl EmulatorBuilder {
                 self = self.key(provider, &key, KeyState::Valid);
             }
         }
-        self.key(
-            Provider::OpenAi,
-            &sample::sample_admin_key(),
-            KeyState::Valid,
-        )
+        self.key(Provider::OpenAi, &sample::sample_admin_key(), KeyState::Valid)
     }
 
     /// Listens and serves, in the runtime that calls this.
@@ -182,12 +169,7 @@ impl EmulatorBuilder {
         let shared = Arc::new(shared);
         let (stop, stopped) = watch::channel(());
         let server = tokio::spawn(server::accept(listener, Arc::clone(&shared), stopped));
-        Ok(Emulator {
-            address,
-            shared,
-            server,
-            _stop: stop,
-        })
+        Ok(Emulator { address, shared, server, _stop: stop })
     }
 }
 

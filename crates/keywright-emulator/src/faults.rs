@@ -36,10 +36,7 @@ fn body_steps(bytes: Bytes, fault: Option<&KeyState>, headers: &mut http::Header
     match fault {
         Some(KeyState::Slow { delay }) => vec![Step::Wait(*delay), Step::Data(bytes)],
         Some(KeyState::ErrorFirstEvent) => {
-            vec![Step::Data(json::bytes(
-                &stream_error(),
-                json::Layout::Compact,
-            ))]
+            vec![Step::Data(json::bytes(&stream_error(), json::Layout::Compact))]
         }
         Some(KeyState::CutStream) => {
             promise(headers, bytes.len());
@@ -116,10 +113,9 @@ fn error_events(style: EventStyle) -> Vec<Bytes> {
             &json!({"type": "error", "code": "server_error", "message": STREAM_ERROR,
                 "param": null, "sequence_number": 0}),
         )],
-        EventStyle::Assistants => vec![
-            json::named_event("error", &error["error"]),
-            Bytes::from_static(b"event: done\ndata: [DONE]\n\n"),
-        ],
+        EventStyle::Assistants => {
+            vec![json::named_event("error", &error["error"]), Bytes::from_static(b"event: done\ndata: [DONE]\n\n")]
+        }
     }
 }
 
@@ -131,7 +127,6 @@ fn promise(headers: &mut http::HeaderMap, length: usize) {
     headers.insert(header::CONTENT_LENGTH, length.into());
 }
 
-const STREAM_ERROR: &str =
-    "The server had an error while processing your request. Sorry about that!";
+const STREAM_ERROR: &str = "The server had an error while processing your request. Sorry about that!";
 /// How many bytes a lying `content-length` promises too many.
 const LIE: usize = 1000;

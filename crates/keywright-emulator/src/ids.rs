@@ -10,17 +10,12 @@ pub(crate) struct IdSource {
 
 impl IdSource {
     pub(crate) const fn new(seed: u64) -> Self {
-        Self {
-            seed,
-            next: AtomicU64::new(0),
-        }
+        Self { seed, next: AtomicU64::new(0) }
     }
 
     pub(crate) fn request(&self) -> Ids {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        Ids {
-            state: mix(self.seed ^ mix(number.wrapping_add(GOLDEN))),
-        }
+        Ids { state: mix(self.seed ^ mix(number.wrapping_add(GOLDEN))) }
     }
 
     pub(crate) fn reset(&self) {
@@ -69,14 +64,7 @@ impl Ids {
 
     pub(crate) fn uuid(&mut self) -> String {
         let hex = self.hex(32);
-        format!(
-            "{}-{}-4{}-a{}-{}",
-            &hex[..8],
-            &hex[8..12],
-            &hex[13..16],
-            &hex[17..20],
-            &hex[20..]
-        )
+        format!("{}-{}-4{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
     }
 }
 
@@ -98,10 +86,7 @@ mod tests {
         let (a, b) = (IdSource::new(7), IdSource::new(7));
         assert_eq!(a.request().hex(32), b.request().hex(32));
         assert_eq!(a.request().uuid(), b.request().uuid());
-        assert_ne!(
-            IdSource::new(8).request().hex(32),
-            IdSource::new(7).request().hex(32)
-        );
+        assert_ne!(IdSource::new(8).request().hex(32), IdSource::new(7).request().hex(32));
     }
 
     #[test]

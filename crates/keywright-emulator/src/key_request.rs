@@ -41,18 +41,9 @@ impl KeyRequest {
             ("ms", self.ms.is_some()),
         ];
         if let Some((option, _)) = left.into_iter().find(|(_, given)| *given) {
-            return Err(ControlError::Option {
-                state: state.name(),
-                problem: "has no",
-                option,
-            });
+            return Err(ControlError::Option { state: state.name(), problem: "has no", option });
         }
-        Ok(KeySpec {
-            state,
-            project: self.project,
-            organization: self.organization,
-            account: self.account,
-        })
+        Ok(KeySpec { state, project: self.project, organization: self.organization, account: self.account })
     }
 
     fn state(&mut self) -> Result<KeyState, ControlError> {
@@ -65,12 +56,8 @@ impl KeyRequest {
             "out_of_credit" => KeyState::OutOfCredit,
             "spend_limited_org" => KeyState::SpendLimitedOrg,
             "spend_limited_project" => KeyState::SpendLimitedProject,
-            "restricted" => KeyState::Restricted {
-                scopes: self.scopes.take().unwrap_or_default(),
-            },
-            "model_blocked" => KeyState::ModelBlocked {
-                models: self.models.take().unwrap_or_default(),
-            },
+            "restricted" => KeyState::Restricted { scopes: self.scopes.take().unwrap_or_default() },
+            "model_blocked" => KeyState::ModelBlocked { models: self.models.take().unwrap_or_default() },
             "wrong_project" => KeyState::WrongProject,
             "ip_blocked" => KeyState::IpBlocked,
             "region_blocked" => KeyState::RegionBlocked,
@@ -84,9 +71,7 @@ impl KeyRequest {
             "org_key" => KeyState::OrgKey,
             "training_only" => KeyState::TrainingOnly,
             "flaky" => KeyState::Flaky,
-            "slow" => KeyState::Slow {
-                delay: self.delay()?,
-            },
+            "slow" => KeyState::Slow { delay: self.delay()? },
             "mid_stream_error" => KeyState::MidStreamError,
             "error_first_event" => KeyState::ErrorFirstEvent,
             "cut_stream" => KeyState::CutStream,
@@ -96,20 +81,14 @@ impl KeyRequest {
             "lying_length" => KeyState::LyingLength,
             "never_ends" => KeyState::NeverEnds,
             other => {
-                return Err(ControlError::UnknownState {
-                    state: other.into(),
-                });
+                return Err(ControlError::UnknownState { state: other.into() });
             }
         })
     }
 
     fn reason(&mut self) -> Result<SuspendReason, ControlError> {
         let Some(reason) = self.reason.take() else {
-            return Err(ControlError::Option {
-                state: "suspended",
-                problem: "needs",
-                option: "reason",
-            });
+            return Err(ControlError::Option { state: "suspended", problem: "needs", option: "reason" });
         };
         let reason = reason.to_ascii_lowercase();
         let word: StrDeserializer<'_, WordError> = reason.as_str().into_deserializer();
@@ -122,18 +101,11 @@ impl KeyRequest {
     }
 
     fn delay(&mut self) -> Result<Duration, ControlError> {
-        let missing = ControlError::Option {
-            state: "slow",
-            problem: "needs",
-            option: "ms",
-        };
+        let missing = ControlError::Option { state: "slow", problem: "needs", option: "ms" };
         let ms = self.ms.take().ok_or(missing)?;
         if ms > LONGEST_MS {
             let expected = format!("at most {LONGEST_MS}");
-            return Err(ControlError::Value {
-                option: "ms",
-                expected,
-            });
+            return Err(ControlError::Value { option: "ms", expected });
         }
         Ok(Duration::from_millis(ms))
     }
@@ -143,10 +115,7 @@ fn seconds(value: f64) -> Result<Duration, ControlError> {
     Duration::try_from_secs_f64(value)
         .ok()
         .filter(|wait| wait.as_secs() <= 10 * 365 * 86_400)
-        .ok_or(ControlError::Value {
-            option: "retry_after",
-            expected: "a number of seconds from 0".into(),
-        })
+        .ok_or(ControlError::Value { option: "retry_after", expected: "a number of seconds from 0".into() })
 }
 
 /// An hour: longer than every client's patience.
@@ -172,8 +141,7 @@ mod tests {
 
     #[test]
     fn an_option_of_another_state_is_refused() {
-        let request: KeyRequest =
-            serde_json::from_str(r#"{"state": "revoked", "scopes": []}"#).unwrap();
+        let request: KeyRequest = serde_json::from_str(r#"{"state": "revoked", "scopes": []}"#).unwrap();
         let error = request.spec().unwrap_err();
         assert_eq!(error.to_string(), "state `revoked` has no option `scopes`");
         assert_eq!(error.at(), "scopes");

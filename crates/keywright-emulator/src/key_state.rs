@@ -88,9 +88,7 @@ pub enum KeyState {
 }
 
 /// Why a Fireworks account is suspended; the words of its `suspendState`.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum SuspendReason {
@@ -196,10 +194,7 @@ impl KeySpec {
         if self.state.exists_at(provider) {
             return Ok(());
         }
-        Err(ControlError::NotAtProvider {
-            state: self.state.name(),
-            provider,
-        })
+        Err(ControlError::NotAtProvider { state: self.state.name(), provider })
     }
 
     pub(crate) fn apply_to(&self, owner: &mut Owner) {
@@ -218,9 +213,6 @@ impl KeySpec {
 
 impl From<KeyState> for KeySpec {
     fn from(state: KeyState) -> Self {
-        Self {
-            state,
-            ..Self::default()
-        }
+        Self { state, ..Self::default() }
     }
 }

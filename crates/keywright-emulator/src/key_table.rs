@@ -58,16 +58,9 @@ impl KeyTable {
         }
     }
 
-    pub(crate) fn set(
-        &self,
-        provider: Provider,
-        key: &str,
-        spec: &KeySpec,
-    ) -> Result<(), ControlError> {
+    pub(crate) fn set(&self, provider: Provider, key: &str, spec: &KeySpec) -> Result<(), ControlError> {
         spec.check(provider)?;
-        let record = self
-            .record(provider, key, REGISTERED_LIMIT)
-            .ok_or(ControlError::Full)?;
+        let record = self.record(provider, key, REGISTERED_LIMIT).ok_or(ControlError::Full)?;
         let mut inner = lock(&record.inner);
         let mut owner = Owner::clone(&inner.owner);
         spec.apply_to(&mut owner);
@@ -90,9 +83,7 @@ impl KeyTable {
         if delay.is_zero() {
             return self.set(provider, key, spec);
         }
-        let record = self
-            .record(provider, key, REGISTERED_LIMIT)
-            .ok_or(ControlError::Full)?;
+        let record = self.record(provider, key, REGISTERED_LIMIT).ok_or(ControlError::Full)?;
         let mut inner = lock(&record.inner);
         if !inner.known {
             inner.known = true;
@@ -111,10 +102,7 @@ impl KeyTable {
             return (Counter::Crowd(provider), None);
         };
         let mut inner = lock(&record.inner);
-        if inner
-            .pending
-            .as_ref()
-            .is_some_and(|(due, _)| *due <= Instant::now())
+        if inner.pending.as_ref().is_some_and(|(due, _)| *due <= Instant::now())
             && let Some((_, state)) = inner.pending.take()
         {
             inner.state = state;
@@ -134,9 +122,7 @@ impl KeyTable {
     pub(crate) fn state(&self, provider: Provider, key: &str) -> Option<(KeyState, Owner)> {
         let record = Arc::clone(read(&self.shelves[provider.index()].records).get(key)?);
         let inner = lock(&record.inner);
-        inner
-            .known
-            .then(|| (KeyState::clone(&inner.state), Owner::clone(&inner.owner)))
+        inner.known.then(|| (KeyState::clone(&inner.state), Owner::clone(&inner.owner)))
     }
 
     pub(crate) fn count(&self, counter: &Counter, outcome: Outcome) {
@@ -163,13 +149,7 @@ impl KeyTable {
             }
         }
         rows.into_iter()
-            .map(|((provider, key, status, answer), calls)| CallCount {
-                provider,
-                key,
-                status,
-                answer,
-                calls,
-            })
+            .map(|((provider, key, status, answer), calls)| CallCount { provider, key, status, answer, calls })
             .collect()
     }
 
@@ -193,11 +173,7 @@ impl KeyTable {
     pub(crate) fn clear(&self) {
         for provider in Provider::ALL {
             let at = provider.index();
-            self.shelves[at]
-                .records
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clear();
+            self.shelves[at].records.write().unwrap_or_else(PoisonError::into_inner).clear();
             lock(&self.keyless[at].outcomes).clear();
             lock(&self.crowd[at].outcomes).clear();
         }
@@ -212,27 +188,16 @@ impl KeyTable {
         if records.len() >= limit && !records.contains_key(key) {
             return None;
         }
-        let record = records
-            .entry(key.into())
-            .or_insert_with(|| Arc::new(Record::new(mask::listing(key))));
+        let record = records.entry(key.into()).or_insert_with(|| Arc::new(Record::new(mask::listing(key))));
         Some(Arc::clone(record))
     }
 }
 
 impl Record {
     fn new(masked: String) -> Self {
-        let inner = Inner {
-            known: false,
-            state: Arc::default(),
-            owner: Arc::new(Owner::default()),
-            uses: 0,
-            pending: None,
-        };
-        Self {
-            masked,
-            inner: Mutex::new(inner),
-            outcomes: Mutex::default(),
-        }
+        let inner =
+            Inner { known: false, state: Arc::default(), owner: Arc::new(Owner::default()), uses: 0, pending: None };
+        Self { masked, inner: Mutex::new(inner), outcomes: Mutex::default() }
     }
 }
 

@@ -8,10 +8,7 @@ pub(crate) fn openai_echo(key: &str) -> String {
     };
     let head = letters.iter().take(8);
     let tail = letters.iter().skip(8 + stars);
-    head.copied()
-        .chain(std::iter::repeat_n('*', stars))
-        .chain(tail.copied())
-        .collect()
+    head.copied().chain(std::iter::repeat_n('*', stars)).chain(tail.copied()).collect()
 }
 
 /// Masks for our own listings: never more than the first 8 and the last 4, and nothing of a short key.

@@ -27,25 +27,16 @@ pub(crate) struct File {
 
 impl Form {
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
-        self.fields
-            .iter()
-            .find(|(other, _)| other == name)
-            .map(|(_, text)| text.as_str())
+        self.fields.iter().find(|(other, _)| other == name).map(|(_, text)| text.as_str())
     }
 }
 
 /// The boundary that a content type names.
 pub(crate) fn boundary(content_type: &str) -> Option<&str> {
-    if !content_type
-        .trim_start()
-        .to_ascii_lowercase()
-        .starts_with("multipart/form-data")
-    {
+    if !content_type.trim_start().to_ascii_lowercase().starts_with("multipart/form-data") {
         return None;
     }
-    let raw = content_type
-        .split(';')
-        .find_map(|part| part.trim().strip_prefix("boundary="))?;
+    let raw = content_type.split(';').find_map(|part| part.trim().strip_prefix("boundary="))?;
     let boundary = raw.trim_matches('"');
     (1..=200).contains(&boundary.len()).then_some(boundary)
 }
@@ -157,19 +148,11 @@ impl Parser {
         self.held = [&b"\r\n"[..], &self.held].concat().as_slice().into();
         let disposition = text
             .lines()
-            .find(|line| {
-                line.to_ascii_lowercase()
-                    .starts_with("content-disposition:")
-            })
+            .find(|line| line.to_ascii_lowercase().starts_with("content-disposition:"))
             .ok_or_else(|| broken("a part has no content-disposition"))?;
         let name = parameter(disposition, "name").unwrap_or_default();
         let file_name = parameter(disposition, "filename");
-        self.state = State::Part(Part {
-            name,
-            file_name,
-            bytes: 0,
-            kept: Vec::new(),
-        });
+        self.state = State::Part(Part { name, file_name, bytes: 0, kept: Vec::new() });
         Ok(true)
     }
 
@@ -179,16 +162,8 @@ impl Parser {
         let kept = part.kept.get(2..).unwrap_or_default().to_vec();
         match part.file_name {
             Some(name) => {
-                let content = if kept.len() as u64 == bytes {
-                    kept
-                } else {
-                    Vec::new()
-                };
-                self.form.file = Some(File {
-                    name,
-                    bytes,
-                    content,
-                });
+                let content = if kept.len() as u64 == bytes { kept } else { Vec::new() };
+                self.form.file = Some(File { name, bytes, content });
             }
             None if part.name.is_empty() => {}
             None if self.form.fields.len() >= 64 => return Err(broken("too many fields")),
@@ -211,12 +186,7 @@ impl Parser {
 impl Part {
     /// What stands before the first boundary.
     const fn preamble() -> Self {
-        Self {
-            name: String::new(),
-            file_name: None,
-            bytes: 0,
-            kept: Vec::new(),
-        }
+        Self { name: String::new(), file_name: None, bytes: 0, kept: Vec::new() }
     }
 
     fn take(&mut self, data: &[u8]) -> Result<(), Failure> {
@@ -233,8 +203,7 @@ impl Part {
 fn parameter(line: &str, name: &str) -> Option<String> {
     line.split(';').find_map(|part| {
         let (key, value) = part.trim().split_once('=')?;
-        key.eq_ignore_ascii_case(name)
-            .then(|| value.trim_matches('"').to_owned())
+        key.eq_ignore_ascii_case(name).then(|| value.trim_matches('"').to_owned())
     })
 }
 
@@ -291,12 +260,7 @@ mod tests {
 
     #[test]
     fn broken_forms_are_refused() {
-        for form in [
-            "",
-            "--X",
-            "--X\r\n\r\n\r\n--X--",
-            "--X\r\nContent-Disposition: form-data",
-        ] {
+        for form in ["", "--X", "--X\r\n\r\n\r\n--X--", "--X\r\nContent-Disposition: form-data"] {
             assert!(parse(&[form.as_bytes()]).is_err(), "{form:?}");
         }
     }
@@ -304,10 +268,7 @@ mod tests {
     #[test]
     fn the_boundary_comes_from_the_content_type() {
         assert_eq!(boundary("multipart/form-data; boundary=abc"), Some("abc"));
-        assert_eq!(
-            boundary("multipart/form-data; boundary=\"a b\""),
-            Some("a b")
-        );
+        assert_eq!(boundary("multipart/form-data; boundary=\"a b\""), Some("a b"));
         assert_eq!(boundary("application/json"), None);
         assert_eq!(boundary("multipart/form-data"), None);
     }

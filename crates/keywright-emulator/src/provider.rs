@@ -51,8 +51,6 @@ impl FromStr for Provider {
         Self::ALL
             .into_iter()
             .find(|provider| provider.id() == id)
-            .ok_or_else(|| ControlError::UnknownProvider {
-                provider: id.into(),
-            })
+            .ok_or_else(|| ControlError::UnknownProvider { provider: id.into() })
     }
 }

@@ -35,12 +35,7 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(crate) fn new(status: StatusCode, content: Content) -> Self {
-        Self {
-            status,
-            headers: HeaderMap::with_capacity(24),
-            content,
-            answer: "ok",
-        }
+        Self { status, headers: HeaderMap::with_capacity(24), content, answer: "ok" }
     }
 
     pub(crate) fn json(bytes: Bytes) -> Self {
@@ -58,10 +53,7 @@ impl Reply {
     }
 
     pub(crate) fn set(&mut self, name: &'static str, value: &'static str) {
-        self.headers.insert(
-            HeaderName::from_static(name),
-            HeaderValue::from_static(value),
-        );
+        self.headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
 
     /// Sets a header from a value made at run time; one that HTTP cannot carry is left out.
@@ -76,8 +68,7 @@ impl Reply {
     }
 
     pub(crate) fn content_type(mut self, value: &'static str) -> Self {
-        self.headers
-            .insert(header::CONTENT_TYPE, HeaderValue::from_static(value));
+        self.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(value));
         self
     }
 }

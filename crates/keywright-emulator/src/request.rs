@@ -51,11 +51,7 @@ impl Call {
 
     /// The path as the provider sees it.
     pub(crate) fn path(&self) -> &str {
-        self.parts
-            .uri
-            .path()
-            .get(1 + self.provider.id().len()..)
-            .unwrap_or("/")
+        self.parts.uri.path().get(1 + self.provider.id().len()..).unwrap_or("/")
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -65,10 +61,7 @@ impl Call {
     /// A query parameter, undecoded: ids and numbers need no decoding.
     pub(crate) fn query(&self, name: &str) -> Option<&str> {
         let pairs = self.parts.uri.query()?.split('&');
-        pairs
-            .filter_map(|pair| pair.split_once('='))
-            .find(|(key, _)| *key == name)
-            .map(|(_, v)| v)
+        pairs.filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, v)| v)
     }
 
     /// The state of the key; a key that is not registered is unknown, unless all keys are accepted.
@@ -84,9 +77,7 @@ impl Call {
     }
 
     pub(crate) fn owner(&self) -> Arc<Owner> {
-        self.grant
-            .as_ref()
-            .map_or_else(Arc::default, |grant| Arc::clone(&grant.owner))
+        self.grant.as_ref().map_or_else(Arc::default, |grant| Arc::clone(&grant.owner))
     }
 
     pub(crate) fn project(&self) -> String {
@@ -108,11 +99,7 @@ impl Call {
             Err(error) if error.is::<http_body_util::LengthLimitError>() => {
                 Err(Failure::new("X413", 413, "The request body is too large."))
             }
-            Err(_) => Err(Failure::new(
-                "X400",
-                400,
-                "The request body could not be read.",
-            )),
+            Err(_) => Err(Failure::new("X400", 400, "The request body could not be read.")),
         }
     }
 
@@ -154,19 +141,11 @@ pub(crate) fn credential(parts: &Parts, provider: Provider) -> Credential {
 
 /// Fireworks' training client sends `X-API-Key`; browsers put OpenAI's key into the sub-protocol.
 fn beside_authorization(parts: &Parts, provider: Provider) -> Credential {
-    let text = |name: &str| {
-        parts
-            .headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-    };
+    let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let key = match provider {
         Provider::Fireworks => text("x-api-key"),
-        Provider::OpenAi => text("sec-websocket-protocol").and_then(|protocols| {
-            protocols
-                .split(',')
-                .find_map(|one| one.trim().strip_prefix(INSECURE_PROTOCOL))
-        }),
+        Provider::OpenAi => text("sec-websocket-protocol")
+            .and_then(|protocols| protocols.split(',').find_map(|one| one.trim().strip_prefix(INSECURE_PROTOCOL))),
         Provider::Together => None,
     };
     key.map_or(Credential::Missing, |key| Credential::Key(key.to_owned()))

@@ -5,9 +5,7 @@ use crate::Provider;
 /// The first `count` sample keys of a provider: `openai`, `fireworks` or `together`. Their last four
 /// characters are their number. An unknown provider has none.
 pub fn sample_keys(provider: &str, count: usize) -> Vec<String> {
-    provider
-        .parse()
-        .map_or_else(|_| Vec::new(), |provider| keys(provider, count))
+    provider.parse().map_or_else(|_| Vec::new(), |provider| keys(provider, count))
 }
 
 pub(crate) fn keys(provider: Provider, count: usize) -> Vec<String> {
@@ -27,11 +25,7 @@ pub fn sample_admin_key() -> String {
 
 /// What follows an OpenAI prefix: as many characters before the marker as after it.
 fn halves(half: usize, number: usize) -> String {
-    format!(
-        "{}{MARKER}{}{number:04}",
-        "A".repeat(half),
-        "B".repeat(half - 4)
-    )
+    format!("{}{MARKER}{}{number:04}", "A".repeat(half), "B".repeat(half - 4))
 }
 
 /// Base64 of `OpenAI`, in every OpenAI key.

@@ -45,14 +45,9 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>, stop: watch::Receiver<()>
     let mut builder = auto::Builder::new(TokioExecutor::new());
     // No timeouts of our own: under a test's paused clock they would fire as soon as all is idle.
     builder.http1().header_read_timeout(None);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(1000);
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(1000);
     // An error here is a client that broke off or a fault that was asked for.
-    let _ = builder
-        .serve_connection_with_upgrades(TokioIo::new(stream), service)
-        .await;
+    let _ = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
 }
 
 async fn answer(
@@ -61,21 +56,13 @@ async fn answer(
     stop: watch::Receiver<()>,
 ) -> Result<Response<Script>, HangUp> {
     let path = request.uri().path();
-    let first = path
-        .get(1..)
-        .unwrap_or_default()
-        .split('/')
-        .next()
-        .unwrap_or_default();
+    let first = path.get(1..).unwrap_or_default().split('/').next().unwrap_or_default();
     if first == "_control" {
-        return Ok(faults::respond(
-            control::answer(request, &shared).await,
-            None,
-        ));
+        return Ok(faults::respond(control::answer(request, &shared).await, None));
     }
     match first.parse::<Provider>() {
         Ok(provider) => provide(request, shared, provider, stop).await,
-        Err(_) => Ok(faults::respond(lost(path), None)),
+        Err(_) => Ok(faults::respond(lost(), None)),
     }
 }
 
@@ -113,9 +100,7 @@ async fn provide(
     }
     if openai::realtime::wanted(&call) {
         let (response, answer) = openai::realtime::open(&mut call, stop);
-        call.shared
-            .keys
-            .count(&counter, (response.status().as_u16(), answer));
+        call.shared.keys.count(&counter, (response.status().as_u16(), answer));
         return Ok(response);
     }
     let reply = match provider {
@@ -124,9 +109,7 @@ async fn provide(
         Provider::Together => Box::pin(together::answer(&mut call)).await,
     };
     drain(&mut call).await;
-    call.shared
-        .keys
-        .count(&counter, (reply.status.as_u16(), reply.answer));
+    call.shared.keys.count(&counter, (reply.status.as_u16(), reply.answer));
     Ok(faults::respond(reply, state.as_deref()))
 }
 
@@ -142,10 +125,10 @@ async fn drain(call: &mut Call) {
     while let Some(Ok(_)) = http_body_util::BodyExt::frame(&mut body).await {}
 }
 
-fn lost(path: &str) -> Reply {
+fn lost() -> Reply {
     let prefixes: Vec<&str> = Provider::ALL.iter().map(|provider| provider.id()).collect();
     let body = serde_json::json!({"error": {
-        "message": format!("no provider under `{path}`: begin the path with /openai, /fireworks or /together"),
+        "message": "no provider here: begin the path with /openai, /fireworks or /together",
         "at": "path", "expected": prefixes,
     }});
     let mut reply = Reply::json(json::bytes(&body, Layout::TwoLine));

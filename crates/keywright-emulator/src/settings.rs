@@ -79,9 +79,7 @@ impl Settings {
             fireworks_models: change.fireworks_models.unwrap_or(self.fireworks_models),
             unknown_keys: change.unknown_keys.unwrap_or(self.unknown_keys),
             models: change.models.unwrap_or(self.models),
-            propagation_delay_ms: change
-                .propagation_delay_ms
-                .unwrap_or(self.propagation_delay_ms),
+            propagation_delay_ms: change.propagation_delay_ms.unwrap_or(self.propagation_delay_ms),
         }
     }
 }

@@ -46,10 +46,7 @@ impl Shared {
     }
 
     pub(crate) fn set_settings(&self, settings: Settings) {
-        *self
-            .settings
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = settings;
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
     }
 
     /// Back to how it started: keys, settings, objects, counts and ids.

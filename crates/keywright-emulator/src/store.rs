@@ -80,22 +80,11 @@ impl Store {
     }
 
     /// Reads or changes an object, if it is there and belongs to the caller.
-    pub(crate) fn with<T>(
-        &self,
-        place: Place<'_>,
-        id: &str,
-        act: impl FnOnce(&mut Object) -> T,
-    ) -> Option<T> {
+    pub(crate) fn with<T>(&self, place: Place<'_>, id: &str, act: impl FnOnce(&mut Object) -> T) -> Option<T> {
         let mut inner = self.lock();
-        let object = inner
-            .objects
-            .get_mut(id)
-            .filter(|object| object.is_at(place))?;
+        let object = inner.objects.get_mut(id).filter(|object| object.is_at(place))?;
         let result = act(object);
-        let (old, new) = (
-            object.size,
-            rough_size(&object.value) + object.hidden.len() + 256,
-        );
+        let (old, new) = (object.size, rough_size(&object.value) + object.hidden.len() + 256);
         object.size = new;
         inner.bytes = inner.bytes.saturating_sub(old) + new;
         Some(result)
@@ -128,16 +117,9 @@ impl Store {
         if !page.oldest_first {
             found.reverse();
         }
-        let start = page
-            .after
-            .and_then(|after| found.iter().position(|(id, _)| *id == after))
-            .map_or(0, |at| at + 1);
+        let start = page.after.and_then(|after| found.iter().position(|(id, _)| *id == after)).map_or(0, |at| at + 1);
         let rest = &found[start..];
-        let values = rest
-            .iter()
-            .take(page.limit)
-            .map(|(_, object)| object.value.clone())
-            .collect();
+        let values = rest.iter().take(page.limit).map(|(_, object)| object.value.clone()).collect();
         (values, rest.len() > page.limit)
     }
 
@@ -163,10 +145,7 @@ fn rough_size(value: &Value) -> usize {
         Value::String(text) => 24 + text.len(),
         Value::Array(items) => 24 + items.iter().map(rough_size).sum::<usize>(),
         Value::Object(fields) => {
-            48 + fields
-                .iter()
-                .map(|(name, value)| 48 + name.len() + rough_size(value))
-                .sum::<usize>()
+            48 + fields.iter().map(|(name, value)| 48 + name.len() + rough_size(value)).sum::<usize>()
         }
     }
 }
@@ -179,44 +158,16 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const HERE: Place<'static> = Place {
-        kind: "file",
-        parent: "",
-        project: "a",
-    };
-    const ALL: Page<'static> = Page {
-        limit: 2,
-        oldest_first: true,
-        after: None,
-    };
+    const HERE: Place<'static> = Place { kind: "file", parent: "", project: "a" };
+    const ALL: Page<'static> = Page { limit: 2, oldest_first: true, after: None };
 
     #[test]
     fn a_project_sees_its_own_objects_only() {
         let store = Store::default();
         store.insert(HERE, "file-1", json!({"id": "file-1"}));
         assert!(store.value(HERE, "file-1").is_some());
-        assert!(
-            store
-                .value(
-                    Place {
-                        project: "b",
-                        ..HERE
-                    },
-                    "file-1"
-                )
-                .is_none()
-        );
-        assert!(
-            store
-                .remove(
-                    Place {
-                        project: "b",
-                        ..HERE
-                    },
-                    "file-1"
-                )
-                .is_none()
-        );
+        assert!(store.value(Place { project: "b", ..HERE }, "file-1").is_none());
+        assert!(store.remove(Place { project: "b", ..HERE }, "file-1").is_none());
     }
 
     #[test]
@@ -226,10 +177,7 @@ mod tests {
             store.insert(HERE, id, json!(id));
         }
         assert_eq!(store.list(HERE, ALL), (vec![json!("a"), json!("b")], true));
-        let rest = Page {
-            after: Some("b"),
-            ..ALL
-        };
+        let rest = Page { after: Some("b"), ..ALL };
         assert_eq!(store.list(HERE, rest), (vec![json!("c")], false));
     }
 
@@ -242,9 +190,6 @@ mod tests {
         assert!(store.value(HERE, "9").is_none());
         assert!(store.value(HERE, "10").is_some());
         store.insert_hiding(HERE, "big", json!(1), vec![0; MOST_BYTES + 1]);
-        assert!(
-            store.value(HERE, "big").is_none(),
-            "what cannot fit does not stay"
-        );
+        assert!(store.value(HERE, "big").is_none(), "what cannot fit does not stay");
     }
 }

@@ -18,14 +18,5 @@ pub(crate) const fn tokens(bytes: usize) -> u64 {
     (bytes as u64).div_ceil(4)
 }
 
-const FIRST: [&str; 8] = [
-    "Hello",
-    "!",
-    " This",
-    " is",
-    " the",
-    " Keywright",
-    " emulator",
-    ".",
-];
+const FIRST: [&str; 8] = ["Hello", "!", " This", " is", " the", " Keywright", " emulator", "."];
 const REST: [&str; 6] = [" No", " model", " was", " asked", " today", "."];

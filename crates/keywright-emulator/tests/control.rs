@@ -35,22 +35,12 @@ async fn calls_are_counted_by_key_and_status() {
     let calls = get(&emulator, "/_control/calls", "").await;
     assert!(!calls.text().contains(&key), "keys are masked");
     assert_eq!(calls.json()["total"], 4);
-    let one = get(&emulator, &format!("/_control/calls/openai/{key}"), "")
-        .await
-        .json();
+    let one = get(&emulator, &format!("/_control/calls/openai/{key}"), "").await.json();
     assert_eq!(one["calls"][0]["calls"], 2);
     assert_eq!(one["calls"][1]["status"], 401);
     assert_eq!(one["calls"][1]["answer"], "O5");
     assert_eq!(emulator.calls_of("openai", &key).len(), 2);
-    assert_eq!(
-        emulator
-            .calls()
-            .iter()
-            .find(|row| row.key == "(none)")
-            .unwrap()
-            .calls,
-        1
-    );
+    assert_eq!(emulator.calls().iter().find(|row| row.key == "(none)").unwrap().calls, 1);
 }
 
 #[tokio::test]
@@ -58,9 +48,7 @@ async fn a_reset_goes_back_to_the_start() {
     let emulator = emulator().await;
     let key = key("openai");
     emulator.set_key("openai", &key, KeyState::Revoked).unwrap();
-    emulator
-        .set_key("openai", "sk-new", KeyState::Valid)
-        .unwrap();
+    emulator.set_key("openai", "sk-new", KeyState::Valid).unwrap();
     put(&emulator, "/_control/settings", r#"{"assistants": "live"}"#).await;
     let reset = post(&emulator, "/_control/reset", "", &json!({})).await;
     assert_eq!(reset.status, 200);
@@ -75,45 +63,15 @@ async fn a_reset_goes_back_to_the_start() {
 async fn bad_input_is_told_with_its_place() {
     let emulator = emulator().await;
     let cases = [
-        (
-            "/_control/keys/acme/k",
-            r#"{"state": "valid"}"#,
-            404,
-            "path",
-        ),
-        (
-            "/_control/keys/openai/k",
-            r#"{"state": "revokd"}"#,
-            400,
-            "state",
-        ),
-        (
-            "/_control/keys/openai/k",
-            r#"{"state": "fire_pass"}"#,
-            400,
-            "state",
-        ),
-        (
-            "/_control/keys/openai/k",
-            r#"{"state": "valid", "ms": 4}"#,
-            400,
-            "ms",
-        ),
+        ("/_control/keys/acme/k", r#"{"state": "valid"}"#, 404, "path"),
+        ("/_control/keys/openai/k", r#"{"state": "revokd"}"#, 400, "state"),
+        ("/_control/keys/openai/k", r#"{"state": "fire_pass"}"#, 400, "state"),
+        ("/_control/keys/openai/k", r#"{"state": "valid", "ms": 4}"#, 400, "ms"),
         ("/_control/keys/openai/k", r#"{"state": "slow"}"#, 400, "ms"),
         ("/_control/keys/openai/k", "{\n  \"stat\": 1}", 400, "body"),
         ("/_control/keys/openai/k", "", 400, "body"),
-        (
-            "/_control/keys/openai/%zz",
-            r#"{"state": "valid"}"#,
-            400,
-            "key",
-        ),
-        (
-            "/_control/settings",
-            r#"{"assistants": "maybe"}"#,
-            400,
-            "body",
-        ),
+        ("/_control/keys/openai/%zz", r#"{"state": "valid"}"#, 400, "key"),
+        ("/_control/settings", r#"{"assistants": "maybe"}"#, 400, "body"),
         ("/_control/nothing", "{}", 404, "path"),
     ];
     for (path, body, status, at) in cases {
@@ -123,39 +81,22 @@ async fn bad_input_is_told_with_its_place() {
     }
     let answer = put(&emulator, "/_control/keys/openai/k", "{\n  \"stat\": 1}").await;
     assert_eq!(answer.json()["error"]["line"], 2);
-    assert!(
-        answer.json()["error"]["message"]
-            .as_str()
-            .unwrap()
-            .contains("`stat`")
-    );
+    assert!(answer.json()["error"]["message"].as_str().unwrap().contains("`stat`"));
 }
 
 #[tokio::test]
 async fn an_odd_key_can_be_registered_percent_encoded() {
     let emulator = emulator().await;
-    put(
-        &emulator,
-        "/_control/keys/openai/My%20API%20Key",
-        r#"{"state": "valid"}"#,
-    )
-    .await;
+    put(&emulator, "/_control/keys/openai/My%20API%20Key", r#"{"state": "valid"}"#).await;
     assert_eq!(chat(&emulator, "openai", "My API Key").await.status, 200);
 }
 
 #[tokio::test]
 async fn unknown_keys_can_be_accepted() {
     let emulator = emulator().await;
-    put(
-        &emulator,
-        "/_control/settings",
-        r#"{"unknown_keys": "accept"}"#,
-    )
-    .await;
+    put(&emulator, "/_control/settings", r#"{"unknown_keys": "accept"}"#).await;
     assert_eq!(chat(&emulator, "openai", "anything").await.status, 200);
-    emulator
-        .set_key("openai", "anything", KeyState::Revoked)
-        .unwrap();
+    emulator.set_key("openai", "anything", KeyState::Revoked).unwrap();
     assert_eq!(chat(&emulator, "openai", "anything").await.status, 401);
 }
 
@@ -163,11 +104,7 @@ async fn unknown_keys_can_be_accepted() {
 async fn the_answers_are_listed_with_their_marks() {
     let emulator = emulator().await;
     let table = get(&emulator, "/_control/answers", "").await.json();
-    let expired = table["answers"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|note| note["id"] == "O5");
+    let expired = table["answers"].as_array().unwrap().iter().find(|note| note["id"] == "O5");
     assert_eq!(expired.unwrap()["mark"], "UNKNOWN");
 }
 
@@ -178,10 +115,7 @@ async fn the_same_seed_gives_the_same_bytes() {
     let other = builder().seed(6).start().await.unwrap();
     for provider in ["openai", "fireworks", "together"] {
         let key = key(provider);
-        let (one, two) = (
-            chat(&a, provider, &key).await,
-            chat(&b, provider, &key).await,
-        );
+        let (one, two) = (chat(&a, provider, &key).await, chat(&b, provider, &key).await);
         assert_eq!((&one.body, &one.headers), (&two.body, &two.headers));
         assert_ne!(one.body, chat(&other, provider, &key).await.body);
     }

@@ -15,18 +15,9 @@ async fn a_bad_openai_key_reads_differently_on_each_router() {
     let chat = chat(&emulator, "openai", "bad apiKey").await;
     assert_eq!(chat.status, 401);
     assert_eq!(chat.body.len(), 260);
-    assert_eq!(
-        chat.header("content-type"),
-        "application/json; charset=utf-8"
-    );
-    assert!(
-        chat.text()
-            .starts_with("{\n    \"error\": {\n        \"message\": \"Incorrect")
-    );
-    assert!(
-        chat.text()
-            .ends_with("\"code\": \"invalid_api_key\"\n    }\n}\n")
-    );
+    assert_eq!(chat.header("content-type"), "application/json; charset=utf-8");
+    assert!(chat.text().starts_with("{\n    \"error\": {\n        \"message\": \"Incorrect"));
+    assert!(chat.text().ends_with("\"code\": \"invalid_api_key\"\n    }\n}\n"));
     assert_eq!(chat.header("www-authenticate"), "");
     assert_eq!(chat.header("openai-version"), "");
     assert!(chat.header("x-request-id").starts_with("req_"));
@@ -35,30 +26,18 @@ async fn a_bad_openai_key_reads_differently_on_each_router() {
         let core = get(&emulator, path, "bad apiKey").await;
         assert_eq!(core.body.len(), 239, "{path}");
         assert_eq!(core.header("content-type"), "application/json");
-        assert_eq!(
-            core.header("www-authenticate"),
-            "Bearer realm=\"OpenAI API\""
-        );
+        assert_eq!(core.header("www-authenticate"), "Bearer realm=\"OpenAI API\"");
         assert_eq!(core.header("openai-version"), "2020-10-01");
     }
     let responses = post(&emulator, "/openai/v1/responses", "bad apiKey", &json!({})).await;
     assert_eq!(responses.body.len(), 239);
-    assert_eq!(
-        responses.header("access-control-expose-headers"),
-        "X-Request-ID, CF-Ray, CF-Ray"
-    );
+    assert_eq!(responses.header("access-control-expose-headers"), "X-Request-ID, CF-Ray, CF-Ray");
 }
 
 #[tokio::test]
 async fn a_stream_refused_is_plain_json() {
     let emulator = emulator().await;
-    let answer = post(
-        &emulator,
-        chat_path("openai"),
-        "bad apiKey",
-        &chat_body(true),
-    )
-    .await;
+    let answer = post(&emulator, chat_path("openai"), "bad apiKey", &chat_body(true)).await;
     assert_eq!((answer.status.as_u16(), answer.body.len()), (401, 260));
 }
 
@@ -68,11 +47,7 @@ async fn a_missing_key_reads_differently_on_each_route() {
     let answer = chat(&emulator, "openai", "").await;
     assert!(answer.text().contains("You didn't provide an API key."));
     let answer = post(&emulator, "/openai/v1/responses", "", &json!({})).await;
-    assert!(
-        answer
-            .text()
-            .contains("Missing bearer or basic authentication in header")
-    );
+    assert!(answer.text().contains("Missing bearer or basic authentication in header"));
     let answer = chat(&emulator, "together", "").await;
     assert_eq!(answer.json()["error"]["code"], "missing_api_key");
     assert!(answer.json().get("id").is_none());
@@ -115,11 +90,7 @@ async fn every_state_has_its_status() {
     use KeyState as K;
     let blocked = K::ModelBlocked { models: Vec::new() };
     let bare = K::Restricted { scopes: Vec::new() };
-    let limited = K::RateLimited {
-        after: 0,
-        n: None,
-        retry_after: None,
-    };
+    let limited = K::RateLimited { after: 0, n: None, retry_after: None };
     let cases = [
         (K::Deactivated, [401, 412, 403]),
         (K::OutOfCredit, [429, 412, 402]),
@@ -137,18 +108,11 @@ async fn every_state_has_its_status() {
     ];
     let emulator = emulator().await;
     for (state, statuses) in cases {
-        for (provider, status) in ["openai", "fireworks", "together"]
-            .into_iter()
-            .zip(statuses)
-        {
-            emulator
-                .set_key(provider, &key(provider), state.clone())
-                .unwrap();
+        for (provider, status) in ["openai", "fireworks", "together"].into_iter().zip(statuses) {
+            emulator.set_key(provider, &key(provider), state.clone()).unwrap();
             let answer = chat(&emulator, provider, &key(provider)).await;
             assert_eq!(answer.status.as_u16(), status, "{provider} {state:?}");
-            emulator
-                .set_key(provider, &key(provider), K::Valid)
-                .unwrap();
+            emulator.set_key(provider, &key(provider), K::Valid).unwrap();
             assert_eq!(chat(&emulator, provider, &key(provider)).await.status, 200);
         }
     }
@@ -167,12 +131,7 @@ async fn every_answer_given_is_in_the_table() {
                 _ => "",
             };
             let body = format!(r#"{{"state": "{name}"{options}}}"#);
-            let set = put(
-                &emulator,
-                &format!("/_control/keys/{provider}/{key}"),
-                &body,
-            )
-            .await;
+            let set = put(&emulator, &format!("/_control/keys/{provider}/{key}"), &body).await;
             if set.status == 200 {
                 chat(&emulator, provider, &key).await;
             }
@@ -190,9 +149,7 @@ async fn every_answer_given_is_in_the_table() {
 async fn scopes_are_checked_route_by_route() {
     let emulator = emulator().await;
     let key = key("openai");
-    let state = KeyState::Restricted {
-        scopes: vec!["model.request".into()],
-    };
+    let state = KeyState::Restricted { scopes: vec!["model.request".into()] };
     emulator.set_key("openai", &key, state).unwrap();
     assert_eq!(chat(&emulator, "openai", &key).await.status, 200);
     let models = get(&emulator, "/openai/v1/models", &key).await;
@@ -231,45 +188,21 @@ async fn odd_requests_are_refused_in_the_providers_own_way() {
     let emulator = emulator().await;
     for provider in ["openai", "fireworks", "together"] {
         let key = key(provider);
-        for body in [
-            "",
-            "nonsense",
-            "[]",
-            "{}",
-            "null",
-            "{\"model\": 5}",
-            "{\"model\": \"m\"}",
-            "\u{0}",
-        ] {
+        for body in ["", "nonsense", "[]", "{}", "null", "{\"model\": 5}", "{\"model\": \"m\"}", "\u{0}"] {
             let request = request("POST", chat_path(provider), &key);
             let answer = send(&emulator, request.body(Full::from(body)).unwrap()).await;
             assert_eq!(answer.status, 400, "{provider} {body:?}");
             assert!(answer.json()["error"]["message"].is_string());
         }
-        for path in [
-            "/",
-            "/v1/nothing",
-            "/v1/v1/chat/completions",
-            "/chat/completions",
-        ] {
+        for path in ["/", "/v1/nothing", "/v1/v1/chat/completions", "/chat/completions"] {
             let path = format!("/{provider}{path}");
-            assert_eq!(
-                post(&emulator, &path, &key, &json!({})).await.status,
-                404,
-                "{path}"
-            );
+            assert_eq!(post(&emulator, &path, &key, &json!({})).await.status, 404, "{path}");
         }
     }
     let path = "/openai/chat/completions";
     let answer = post(&emulator, path, &key("openai"), &json!({})).await;
-    assert_eq!(
-        answer.json()["error"]["message"],
-        "Invalid URL (POST /chat/completions)"
-    );
-    assert_eq!(
-        delete(&emulator, "/nobody/v1/models", "x").await.status,
-        404
-    );
+    assert_eq!(answer.json()["error"]["message"], "Invalid URL (POST /chat/completions)");
+    assert_eq!(delete(&emulator, "/nobody/v1/models", "x").await.status, 404);
 }
 
 #[tokio::test]
@@ -288,12 +221,7 @@ async fn a_rate_limit_ends_after_its_refusals() {
     let emulator = emulator().await;
     let key = key("openai");
     let path = format!("/_control/keys/openai/{key}");
-    put(
-        &emulator,
-        &path,
-        r#"{"state": "rate_limited", "after": 1, "n": 2, "retry_after": 1.5}"#,
-    )
-    .await;
+    put(&emulator, &path, r#"{"state": "rate_limited", "after": 1, "n": 2, "retry_after": 1.5}"#).await;
     let mut statuses = Vec::new();
     for _ in 0..5 {
         let answer = chat(&emulator, "openai", &key).await;
@@ -328,10 +256,7 @@ async fn fireworks_speaks_of_suspension_in_two_places() {
     assert!(answer.text().contains("Account acme is suspended"));
     let accounts = get(&emulator, "/fireworks/v1/accounts", &key).await;
     assert_eq!(accounts.status, 200);
-    assert_eq!(
-        accounts.json()["accounts"][0]["suspendState"],
-        "FAILED_PAYMENTS"
-    );
+    assert_eq!(accounts.json()["accounts"][0]["suspendState"], "FAILED_PAYMENTS");
     let bad = get(&emulator, "/fireworks/v1/accounts", "fw_bad").await;
     assert_eq!(bad.json()["code"], 16);
 }

@@ -33,16 +33,8 @@ async fn read_raw(emulator: &Emulator, state: KeyState, stream: bool) -> String 
 #[tokio::test]
 async fn a_stream_can_fail_in_the_middle() {
     let emulator = emulator().await;
-    emulator
-        .set_key("openai", &key("openai"), KeyState::MidStreamError)
-        .unwrap();
-    let answer = post(
-        &emulator,
-        chat_path("openai"),
-        &key("openai"),
-        &chat_body(true),
-    )
-    .await;
+    emulator.set_key("openai", &key("openai"), KeyState::MidStreamError).unwrap();
+    let answer = post(&emulator, chat_path("openai"), &key("openai"), &chat_body(true)).await;
     assert_eq!(answer.status, 200);
     let data = answer.data();
     assert!(data[0].contains("chat.completion.chunk"));
@@ -56,16 +48,8 @@ async fn a_stream_can_fail_in_the_middle() {
 #[tokio::test]
 async fn the_first_event_can_be_an_error() {
     let emulator = emulator().await;
-    emulator
-        .set_key("openai", &key("openai"), KeyState::ErrorFirstEvent)
-        .unwrap();
-    let answer = post(
-        &emulator,
-        chat_path("openai"),
-        &key("openai"),
-        &chat_body(true),
-    )
-    .await;
+    emulator.set_key("openai", &key("openai"), KeyState::ErrorFirstEvent).unwrap();
+    let answer = post(&emulator, chat_path("openai"), &key("openai"), &chat_body(true)).await;
     assert_eq!(answer.status, 200);
     assert!(answer.data()[0].starts_with("{\"error\""));
     let whole = chat(&emulator, "openai", &key("openai")).await;
@@ -89,20 +73,14 @@ async fn a_lying_length_promises_too_much() {
     let emulator = emulator().await;
     let text = read_raw(&emulator, KeyState::LyingLength, false).await;
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    let length = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: "))
-        .unwrap();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
     assert_eq!(length.parse::<usize>().unwrap(), body.len() + 1000);
 }
 
 #[tokio::test]
 async fn a_connection_can_close_without_an_answer() {
     let emulator = emulator().await;
-    assert_eq!(
-        read_raw(&emulator, KeyState::CloseBeforeAnswer, false).await,
-        ""
-    );
+    assert_eq!(read_raw(&emulator, KeyState::CloseBeforeAnswer, false).await, "");
     let row = &emulator.calls_of("openai", &key("openai"))[0];
     assert_eq!((row.status, row.answer, row.calls), (0, "closed", 1));
 }
@@ -110,17 +88,13 @@ async fn a_connection_can_close_without_an_answer() {
 #[tokio::test]
 async fn an_answer_can_begin_and_never_end() {
     let emulator = emulator().await;
-    emulator
-        .set_key("openai", &key("openai"), KeyState::NeverEnds)
-        .unwrap();
+    emulator.set_key("openai", &key("openai"), KeyState::NeverEnds).unwrap();
     let stream = TcpStream::connect(emulator.addr()).await.unwrap();
     let io = TokioIo::new(stream);
     let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
     tokio::spawn(connection);
     let request = request("POST", chat_path("openai"), &key("openai"));
-    let request = request
-        .body(Full::<bytes::Bytes>::from(chat_body(true).to_string()))
-        .unwrap();
+    let request = request.body(Full::<bytes::Bytes>::from(chat_body(true).to_string())).unwrap();
     let mut body = sender.send_request(request).await.unwrap().into_body();
     assert!(body.frame().await.unwrap().is_ok(), "the first event comes");
     drop(emulator);
@@ -137,9 +111,7 @@ async fn an_answer_can_begin_and_never_end() {
 async fn a_slow_key_waits_between_events() {
     let emulator = emulator().await;
     let delay = Duration::from_secs(10);
-    emulator
-        .set_key("openai", &key("openai"), KeyState::Slow { delay })
-        .unwrap();
+    emulator.set_key("openai", &key("openai"), KeyState::Slow { delay }).unwrap();
     let start = tokio::time::Instant::now();
     let mut body = chat_body(true);
     body["max_tokens"] = json!(3);
@@ -153,9 +125,7 @@ async fn a_dropped_emulator_stops_listening() {
     let emulator = emulator().await;
     let address = emulator.addr();
     let request = request("GET", "/openai/v1/models", &key("openai"));
-    try_send(&emulator, request.body(Full::default()).unwrap())
-        .await
-        .unwrap();
+    try_send(&emulator, request.body(Full::default()).unwrap()).await.unwrap();
     drop(emulator);
     tokio::task::yield_now().await;
     assert!(TcpStream::connect(address).await.is_err());
@@ -165,9 +135,7 @@ async fn a_dropped_emulator_stops_listening() {
 async fn an_early_refusal_reaches_a_client_that_still_writes() {
     let emulator = emulator().await;
     let body = vec![b'x'; 3_000_000];
-    let request = request("POST", "/openai/v1/files", "bad apiKey")
-        .body(Full::from(body))
-        .unwrap();
+    let request = request("POST", "/openai/v1/files", "bad apiKey").body(Full::from(body)).unwrap();
     assert_eq!(try_send(&emulator, request).await.unwrap().status, 401);
 }
 

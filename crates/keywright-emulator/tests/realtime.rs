@@ -16,11 +16,7 @@ use tokio_tungstenite::tungstenite::{Message, protocol::Role};
 
 type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 
-async fn upgrade(
-    emulator: &Emulator,
-    header: &str,
-    value: &str,
-) -> http::Response<hyper::body::Incoming> {
+async fn upgrade(emulator: &Emulator, header: &str, value: &str) -> http::Response<hyper::body::Incoming> {
     let stream = TcpStream::connect(emulator.addr()).await.unwrap();
     let io = TokioIo::new(stream);
     let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
@@ -40,10 +36,7 @@ async fn upgrade(
 async fn open(emulator: &Emulator, header: &str, value: &str) -> Socket {
     let response = upgrade(emulator, header, value).await;
     assert_eq!(response.status(), 101);
-    assert_eq!(
-        response.headers()["sec-websocket-accept"],
-        "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-    );
+    assert_eq!(response.headers()["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     let io = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
     WebSocketStream::from_raw_socket(io, Role::Client, None).await
 }
@@ -56,19 +49,11 @@ async fn event(socket: &mut Socket) -> Value {
 #[tokio::test]
 async fn a_good_key_talks() {
     let emulator = emulator().await;
-    let mut socket = open(
-        &emulator,
-        "authorization",
-        &format!("Bearer {}", key("openai")),
-    )
-    .await;
+    let mut socket = open(&emulator, "authorization", &format!("Bearer {}", key("openai"))).await;
     let created = event(&mut socket).await;
     assert_eq!(created["type"], "session.created");
     assert_eq!(created["session"]["model"], "gpt-realtime");
-    socket
-        .send(Message::text(r#"{"type": "response.create"}"#))
-        .await
-        .unwrap();
+    socket.send(Message::text(r#"{"type": "response.create"}"#)).await.unwrap();
     assert_eq!(event(&mut socket).await["type"], "response.created");
     loop {
         if event(&mut socket).await["type"] == "response.done" {
@@ -99,10 +84,7 @@ async fn a_bad_key_is_told_and_closed_with_3000() {
         panic!("a close frame comes");
     };
     assert_eq!(u16::from(frame.code), 3000);
-    assert_eq!(
-        frame.reason.as_str(),
-        "invalid_request_error.invalid_api_key"
-    );
+    assert_eq!(frame.reason.as_str(), "invalid_request_error.invalid_api_key");
     assert_eq!(emulator.calls()[0].answer, "O4");
 }
 
@@ -111,28 +93,14 @@ async fn no_key_is_told_after_the_upgrade() {
     let emulator = emulator().await;
     let mut socket = open(&emulator, "x-nothing", "x").await;
     let error = event(&mut socket).await;
-    assert_eq!(
-        error["error"]["message"],
-        "Missing bearer or basic authentication in header"
-    );
+    assert_eq!(error["error"]["message"], "Missing bearer or basic authentication in header");
     assert!(error["error"]["code"].is_null());
 }
 
 #[tokio::test]
 async fn a_key_without_the_scope_is_refused_at_the_upgrade() {
     let emulator = emulator().await;
-    emulator
-        .set_key(
-            "openai",
-            &key("openai"),
-            KeyState::Restricted { scopes: vec![] },
-        )
-        .unwrap();
-    let response = upgrade(
-        &emulator,
-        "authorization",
-        &format!("Bearer {}", key("openai")),
-    )
-    .await;
+    emulator.set_key("openai", &key("openai"), KeyState::Restricted { scopes: vec![] }).unwrap();
+    let response = upgrade(&emulator, "authorization", &format!("Bearer {}", key("openai"))).await;
     assert_eq!(response.status(), 403);
 }

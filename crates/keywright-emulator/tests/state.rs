@@ -10,11 +10,7 @@ use keywright_emulator::{Assistants, Emulator, KeySpec, Settings, sample_admin_k
 use serde_json::{Value, json};
 
 async fn live() -> Emulator {
-    builder()
-        .assistants(Assistants::Live)
-        .start()
-        .await
-        .unwrap()
+    builder().assistants(Assistants::Live).start().await.unwrap()
 }
 
 async fn make(emulator: &Emulator, path: &str, body: Value) -> String {
@@ -26,17 +22,9 @@ async fn make(emulator: &Emulator, path: &str, body: Value) -> String {
 #[tokio::test]
 async fn assistants_are_gone_by_default() {
     let emulator = common::emulator().await;
-    for path in [
-        "/openai/v1/assistants",
-        "/openai/v1/threads",
-        "/openai/v1/threads/t/runs",
-    ] {
+    for path in ["/openai/v1/assistants", "/openai/v1/threads", "/openai/v1/threads/t/runs"] {
         let answer = post(&emulator, path, &key("openai"), &json!({"model": "m"})).await;
-        assert_eq!(
-            (answer.status.as_u16(), answer.body.len()),
-            (404, 0),
-            "{path}"
-        );
+        assert_eq!((answer.status.as_u16(), answer.body.len()), (404, 0), "{path}");
     }
 }
 
@@ -58,42 +46,24 @@ async fn read(emulator: &Emulator, path: &str, key: &str) -> common::Answer {
 async fn a_run_completes_and_leaves_a_message_and_a_step() {
     let emulator = live().await;
     let key = key("openai");
-    let assistant = make(
-        &emulator,
-        "/openai/v1/assistants",
-        json!({"model": "gpt-4o", "name": "A"}),
-    )
-    .await;
+    let assistant = make(&emulator, "/openai/v1/assistants", json!({"model": "gpt-4o", "name": "A"})).await;
     let hello = json!({"messages": [{"role": "user", "content": "Hi"}]});
     let thread = make(&emulator, "/openai/v1/threads", hello).await;
     let runs = format!("/openai/v1/threads/{thread}/runs");
     let run = make(&emulator, &runs, json!({"assistant_id": assistant})).await;
     let polled = read(&emulator, &format!("{runs}/{run}"), &key).await.json();
     assert_eq!(polled["status"], "completed");
-    let messages = read(
-        &emulator,
-        &format!("/openai/v1/threads/{thread}/messages"),
-        &key,
-    )
-    .await
-    .json();
+    let messages = read(&emulator, &format!("/openai/v1/threads/{thread}/messages"), &key).await.json();
     assert_eq!(messages["data"][0]["role"], "assistant");
     assert_eq!(messages["data"][1]["content"][0]["text"]["value"], "Hi");
-    let steps = read(&emulator, &format!("{runs}/{run}/steps"), &key)
-        .await
-        .json();
+    let steps = read(&emulator, &format!("{runs}/{run}/steps"), &key).await.json();
     assert_eq!(steps["data"][0]["type"], "message_creation");
 }
 
 #[tokio::test]
 async fn a_streamed_run_tells_every_event() {
     let emulator = live().await;
-    let assistant = make(
-        &emulator,
-        "/openai/v1/assistants",
-        json!({"model": "gpt-4o"}),
-    )
-    .await;
+    let assistant = make(&emulator, "/openai/v1/assistants", json!({"model": "gpt-4o"})).await;
     let body = json!({"assistant_id": assistant, "stream": true});
     let answer = post(&emulator, "/openai/v1/threads/runs", &key("openai"), &body).await;
     let mut names = answer.names();
@@ -142,52 +112,26 @@ async fn a_function_is_asked_for_and_its_output_ends_the_run() {
 #[tokio::test]
 async fn another_projects_assistant_is_not_found() {
     let emulator = live().await;
-    let id = make(
-        &emulator,
-        "/openai/v1/assistants",
-        json!({"model": "gpt-4o"}),
-    )
-    .await;
-    emulator
-        .set_key("openai", "sk-other", KeySpec::valid().project("proj_other"))
-        .unwrap();
+    let id = make(&emulator, "/openai/v1/assistants", json!({"model": "gpt-4o"})).await;
+    emulator.set_key("openai", "sk-other", KeySpec::valid().project("proj_other")).unwrap();
     let path = format!("/openai/v1/assistants/{id}");
     assert_eq!(read(&emulator, &path, &key("openai")).await.status, 200);
     let answer = read(&emulator, &path, "sk-other").await;
     assert_eq!(answer.status, 404);
     let error = &answer.json()["error"];
-    assert_eq!(
-        error["message"],
-        format!("No assistant found with id '{id}'.")
-    );
+    assert_eq!(error["message"], format!("No assistant found with id '{id}'."));
     assert!(error["code"].is_null());
 }
 
 #[tokio::test]
 async fn a_vector_store_lives_and_dies() {
     let emulator = common::emulator().await;
-    let id = make(
-        &emulator,
-        "/openai/v1/vector_stores",
-        json!({"name": "docs"}),
-    )
-    .await;
+    let id = make(&emulator, "/openai/v1/vector_stores", json!({"name": "docs"})).await;
     let path = format!("/openai/v1/vector_stores/{id}");
-    let files = make(
-        &emulator,
-        &format!("{path}/files"),
-        json!({"file_id": "file-1"}),
-    )
-    .await;
+    let files = make(&emulator, &format!("{path}/files"), json!({"file_id": "file-1"})).await;
     assert_eq!(files, "file-1");
-    assert_eq!(
-        get(&emulator, &path, &key("openai")).await.json()["name"],
-        "docs"
-    );
-    assert_eq!(
-        delete(&emulator, &path, &key("openai")).await.json()["deleted"],
-        true
-    );
+    assert_eq!(get(&emulator, &path, &key("openai")).await.json()["name"], "docs");
+    assert_eq!(delete(&emulator, &path, &key("openai")).await.json()["deleted"], true);
     assert_eq!(get(&emulator, &path, &key("openai")).await.status, 404);
 }
 
@@ -198,40 +142,20 @@ async fn a_service_account_key_works_until_it_is_deleted() {
     let refused = post(&emulator, path, &key("openai"), &json!({"name": "ci"})).await;
     assert_eq!(refused.status, 401);
     let admin = sample_admin_key();
-    let made = post(&emulator, path, &admin, &json!({"name": "ci"}))
-        .await
-        .json();
+    let made = post(&emulator, path, &admin, &json!({"name": "ci"})).await.json();
     let made_key = made["api_key"]["value"].as_str().unwrap();
     assert_eq!(made_key.len(), 167);
-    assert_eq!(
-        chat(&emulator, "openai", made_key)
-            .await
-            .header("openai-project"),
-        "proj_x"
-    );
-    let listed = get(
-        &emulator,
-        "/openai/v1/organization/projects/proj_x/api_keys",
-        &admin,
-    )
-    .await;
+    assert_eq!(chat(&emulator, "openai", made_key).await.header("openai-project"), "proj_x");
+    let listed = get(&emulator, "/openai/v1/organization/projects/proj_x/api_keys", &admin).await;
     assert!(!listed.text().contains(made_key));
-    delete(
-        &emulator,
-        &format!("{path}/{}", made["id"].as_str().unwrap()),
-        &admin,
-    )
-    .await;
+    delete(&emulator, &format!("{path}/{}", made["id"].as_str().unwrap()), &admin).await;
     assert_eq!(chat(&emulator, "openai", made_key).await.status, 401);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_made_key_works_after_it_has_spread() {
     let emulator = common::emulator().await;
-    emulator.set_settings(Settings {
-        propagation_delay_ms: 60_000,
-        ..Settings::default()
-    });
+    emulator.set_settings(Settings { propagation_delay_ms: 60_000, ..Settings::default() });
     let path = "/fireworks/v1/accounts/keywright-emulator/users/me/apiKeys";
     let body = json!({"apiKey": {"displayName": "ci"}});
     let made = post(&emulator, path, &key("fireworks"), &body).await.json();
@@ -243,22 +167,8 @@ async fn a_made_key_works_after_it_has_spread() {
     let listed = get(&emulator, path, &key("fireworks")).await.json();
     assert_eq!(listed["apiKeys"][0]["keyId"], made["keyId"]);
     let gone = json!({"keyId": made["keyId"]});
-    assert_eq!(
-        post(
-            &emulator,
-            &format!("{path}:delete"),
-            &key("fireworks"),
-            &gone
-        )
-        .await
-        .status,
-        200
-    );
-    assert_eq!(
-        chat(&emulator, "fireworks", made_key).await.status,
-        200,
-        "not everywhere yet"
-    );
+    assert_eq!(post(&emulator, &format!("{path}:delete"), &key("fireworks"), &gone).await.status, 200);
+    assert_eq!(chat(&emulator, "fireworks", made_key).await.status, 200, "not everywhere yet");
     tokio::time::advance(std::time::Duration::from_secs(61)).await;
     assert_eq!(chat(&emulator, "fireworks", made_key).await.status, 401);
 }

@@ -24,6 +24,7 @@ pub(crate) struct Admitted {
 pub(crate) fn admit(parts: &Parts, live: &Live) -> Result<Admitted, Refusal> {
     check_host(parts, live)?;
     if live.callers.open {
+        check_origin(parts, live)?;
         return Ok(Admitted { caller: Arc::new(Caller::anyone()) });
     }
     let credential = credential(parts).ok_or_else(|| refuse("no virtual key was sent", NO_KEY_HELP))?;
@@ -90,6 +91,23 @@ pub(crate) fn check_host(parts: &Parts, live: &Live) -> Result<(), Refusal> {
     Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, Cause::BadRequest, message)
         .code("host_not_allowed")
         .help("Use 127.0.0.1 or localhost, or add the name to `gateway.allowed_hosts`."))
+}
+
+/// Where anyone on this machine may call, a page from elsewhere that runs in a browser on it may not:
+/// it could not read the answers, and it could still spend the keys.
+fn check_origin(parts: &Parts, live: &Live) -> Result<(), Refusal> {
+    let Some(origin) = parts.headers.get(http::header::ORIGIN) else {
+        return Ok(());
+    };
+    let name = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host_name(host));
+    let known =
+        |name: &str| LOOPBACK_NAMES.contains(&name) || live.settings.allowed_hosts.iter().any(|host| host == name);
+    if name.is_some_and(known) {
+        return Ok(());
+    }
+    Err(Refusal::new(StatusCode::FORBIDDEN, Cause::BadRequest, "a page of another site sent this request")
+        .code("origin_not_allowed")
+        .help("Configure a [[virtual_key]] for browser apps, or add the site's host to `gateway.allowed_hosts`."))
 }
 
 /// The host without its port.

@@ -60,7 +60,7 @@ impl Refusal {
     /// The answer. Callers' SDKs must not retry it by themselves: the gateway has tried what there is.
     pub(crate) fn response(&self) -> Response<Down> {
         let message = match &self.help {
-            Some(help) => format!("{} {help}", self.message),
+            Some(help) => format!("{}. {help}", self.message.trim_end_matches('.')),
             None => self.message.clone(),
         };
         let kind = if self.status.is_client_error() { "invalid_request_error" } else { "keywright_error" };

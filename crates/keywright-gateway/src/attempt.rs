@@ -262,6 +262,7 @@ impl Journey<'_> {
                 }
             }
         }
+        let answer = answer.scrubbed(&self.shared.redactor.load());
         let mut response = answer.into_response(self.relay_limits(), InFlight::new(&upstream.traffic));
         response.headers_mut().insert(X_KEY, used.value.id_header.clone());
         response
@@ -270,6 +271,9 @@ impl Journey<'_> {
     /// A provider's refusal, as it goes down: scrubbed, with its cause named.
     fn provider_error(&self, refused: Refused, target: &Target) -> Response<Down> {
         let Refused { bad: judge::Bad { head, body, classified }, used } = refused;
+        if used.is_some() && head.status == StatusCode::UNAUTHORIZED {
+            return not_the_callers(target, classified.cause);
+        }
         let redactor = self.shared.redactor.load();
         let mut response = judge::scrubbed(head, &body, &redactor);
         let headers = response.headers_mut();
@@ -361,6 +365,16 @@ impl Journey<'_> {
             deadline: self.began + live.settings.total_timeout,
         }
     }
+}
+
+/// A 401 that no other key mends. It is not the caller's key that was refused, so it must not read like it.
+fn not_the_callers(target: &Target, cause: Cause) -> Response<Down> {
+    let page = keywright_core::page::cause_page(cause);
+    let name = &target.upstream.spec.name;
+    let message = format!("{name} refused the gateway's request: {} [{}]", page.title, cause.slug());
+    let refusal = Refusal::new(StatusCode::BAD_GATEWAY, cause, message);
+    let fix = keywright_core::page::fixes(cause, &target.upstream.id).into_iter().next();
+    fix.map_or(refusal.clone(), |fix| refusal.help(format!("Fix: {}", fix.says))).response()
 }
 
 /// Whether a provider's refusal is something that the caller can act on: it may slow down, or lacks a

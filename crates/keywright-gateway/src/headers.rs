@@ -6,7 +6,8 @@ use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
     RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, HeaderValue};
+use http::response::Parts;
+use http::{HeaderMap, HeaderValue, Version};
 
 use crate::admit::{KEY_HEADERS, KEY_PROTOCOL};
 use crate::live::Upstream;
@@ -37,8 +38,10 @@ pub(crate) fn onward(from: &HeaderMap, upstream: &Upstream, own_credential: bool
     to
 }
 
-/// The provider's headers as they go down.
-pub(crate) fn downward(headers: &mut HeaderMap) {
+/// The head of a provider's answer as it goes down. Its HTTP version is that hop's affair too.
+pub(crate) fn downward(head: &mut Parts) {
+    head.version = Version::HTTP_11;
+    let headers = &mut head.headers;
     let named = named_by_connection(headers);
     for name in HOP_BY_HOP {
         headers.remove(name);

@@ -37,6 +37,8 @@ pub(crate) struct Good {
     head: http::response::Parts,
     peeked: Peeked,
     source: Source,
+    /// Whether what was peeked at is an error that came with a good status.
+    is_error: bool,
 }
 
 impl Good {
@@ -45,10 +47,22 @@ impl Good {
         &self.peeked
     }
 
+    /// The same without any key in an error that came with a good status. Everything else stays untouched.
+    pub(crate) fn scrubbed(mut self, redactor: &Redactor) -> Self {
+        if self.is_error
+            && let std::borrow::Cow::Owned(clean) = redactor.redact(&self.peeked.joined())
+        {
+            self.head.headers.remove(CONTENT_LENGTH);
+            self.peeked = Peeked::default();
+            self.peeked.push(Bytes::from(clean));
+        }
+        self
+    }
+
     /// The answer as it goes down: bytes untouched, hop-by-hop headers dropped.
     pub(crate) fn into_response(self, limits: RelayLimits, open: InFlight) -> Response<Down> {
-        let Self { mut head, peeked, source } = self;
-        headers::downward(&mut head.headers);
+        let Self { mut head, peeked, source, .. } = self;
+        headers::downward(&mut head);
         Response::from_parts(head, Down::relayed(peeked, source, limits, open))
     }
 }
@@ -73,13 +87,13 @@ pub(crate) async fn judge(
     let kind = Kind::of(&head);
     let mut peeked = Peeked::default();
     if kind == Kind::Other {
-        return Judged::Good(Good { head, peeked, source });
+        return Judged::Good(Good { head, peeked, source, is_error: false });
     }
     match peek(&mut source, &mut peeked, kind, idle).await {
         Err(error) => Judged::Broken(error),
-        Ok(None) => Judged::Good(Good { head, peeked, source }),
+        Ok(None) => Judged::Good(Good { head, peeked, source, is_error: false }),
         Ok(Some(event)) => match movable(upstream, path, head.status, &event) {
-            None => Judged::Good(Good { head, peeked, source }),
+            None => Judged::Good(Good { head, peeked, source, is_error: true }),
             Some(classified) => Judged::Bad(Bad { head, body: peeked.joined(), classified }),
         },
     }
@@ -235,7 +249,7 @@ fn decoded(headers: &HeaderMap, body: &[u8]) -> Option<Vec<u8>> {
 ///
 /// A compressed body that holds no key goes down as it came; one that does is sent decoded and scrubbed.
 pub(crate) fn scrubbed(mut head: http::response::Parts, body: &Bytes, redactor: &Redactor) -> Response<Down> {
-    headers::downward(&mut head.headers);
+    headers::downward(&mut head);
     for value in head.headers.values_mut() {
         if let std::borrow::Cow::Owned(clean) = redactor.redact(value.as_bytes()) {
             let ascii = String::from_utf8_lossy(&clean).replace('…', "...");

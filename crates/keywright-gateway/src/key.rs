@@ -261,9 +261,11 @@ impl Key {
             Health::Active | Health::CoolingDown { .. } | Health::Probation { .. } => return None,
         };
         if let Some(miss) = &record.miss {
-            return Some(
-                Diagnosis::new(&spec.id, cause, Confidence::Certain).with_evidence(Witness::Environment, miss.clone()),
-            );
+            let mut diagnosis =
+                Diagnosis::new(&spec.id, cause, Confidence::Certain).with_evidence(Witness::Environment, miss.clone());
+            let says = format!("Put a working key where the configuration looks for it: {}.", self.reference);
+            diagnosis.fixes.insert(0, keywright_core::Fix { says, command: None });
+            return Some(diagnosis);
         }
         let served = self.counts.served.load(Ordering::Relaxed);
         let last_served = Moment(self.counts.last_served.load(Ordering::Relaxed));

@@ -19,6 +19,7 @@ use convert::{Text, to_python};
 /// when the answer is no failure. It holds no key, even where the body did.
 #[pyfunction]
 #[pyo3(signature = (provider, status, body, path = ""))]
+#[expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 fn classify(py: Python<'_>, provider: &str, status: i64, body: Text, path: &str) -> PyResult<Option<Py<PyAny>>> {
     let provider = spec(provider)?;
     let status = u16::try_from(status).map_err(|_| PyValueError::new_err(format!("{status} is no HTTP status")))?;

@@ -64,8 +64,7 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         Action::Check(args) => check(args, terminal),
         Action::Init(args) => init(args, terminal),
         Action::Schema => {
-            let schema =
-                serde_json::to_string_pretty(&Config::schema()).map_err(std::io::Error::from)?;
+            let schema = serde_json::to_string_pretty(&Config::schema()).map_err(std::io::Error::from)?;
             terminal.out(schema)?;
             Ok(Exit::Healthy)
         }
@@ -81,22 +80,14 @@ fn told(file: &Path, problems: &[ConfigProblem], terminal: &Terminal) -> CliErro
     for problem in problems {
         tell(file, problem, terminal);
     }
-    CliError::Config {
-        path: file.to_owned(),
-        problems: problems.len(),
-    }
+    CliError::Config { path: file.to_owned(), problems: problems.len() }
 }
 
 fn check(args: &Check, terminal: &Terminal) -> Result<Exit, CliError> {
     if !args.json {
-        let config = Config::check(&read(&args.file)?)
-            .map_err(|problems| told(&args.file, &problems, terminal))?;
+        let config = Config::check(&read(&args.file)?).map_err(|problems| told(&args.file, &problems, terminal))?;
         let providers = count(config.providers.len(), "provider");
-        let keys = config
-            .providers
-            .iter()
-            .map(|provider| provider.keys.len())
-            .sum();
+        let keys = config.providers.iter().map(|provider| provider.keys.len()).sum();
         terminal.out(format_args!(
             "{} `{}`: {providers}, {}, {}, {}",
             paint(Role::Good, "[ok]"),
@@ -120,11 +111,7 @@ fn check(args: &Check, terminal: &Terminal) -> Result<Exit, CliError> {
     terminal.out_json(&json!({
         "schema": 1, "file": args.file.display().to_string(), "ok": list.is_empty(), "problems": list,
     }))?;
-    Ok(if list.is_empty() {
-        Exit::Healthy
-    } else {
-        Exit::Usage
-    })
+    Ok(if list.is_empty() { Exit::Healthy } else { Exit::Usage })
 }
 
 fn init(args: &Init, terminal: &Terminal) -> Result<Exit, CliError> {
@@ -140,10 +127,7 @@ fn init(args: &Init, terminal: &Terminal) -> Result<Exit, CliError> {
     let written = opened.and_then(|mut file| file.write_all(Config::sample().as_bytes()));
     written.map_err(|source| match source.kind() {
         ErrorKind::AlreadyExists => CliError::Exists { path: path() },
-        _ => CliError::Write {
-            path: path(),
-            source,
-        },
+        _ => CliError::Write { path: path(), source },
     })?;
     terminal.tell(format_args!("wrote `{}`", args.file.display()));
     terminal.tell("  next: name your keys in it, then `keywright serve`");
@@ -151,24 +135,15 @@ fn init(args: &Init, terminal: &Terminal) -> Result<Exit, CliError> {
 }
 
 fn read(file: &Path) -> Result<String, CliError> {
-    std::fs::read_to_string(file).map_err(|source| CliError::Read {
-        path: file.to_owned(),
-        source,
-    })
+    std::fs::read_to_string(file).map_err(|source| CliError::Read { path: file.to_owned(), source })
 }
 
 fn tell(file: &Path, problem: &ConfigProblem, terminal: &Terminal) {
-    terminal.tell(format_args!(
-        "{} {}",
-        paint(Role::Error, "error:"),
-        problem.message
-    ));
+    terminal.tell(format_args!("{} {}", paint(Role::Error, "error:"), problem.message));
     let place = [problem.line, problem.column]
         .iter()
         .flatten()
-        .fold(file.display().to_string(), |place, number| {
-            format!("{place}:{number}")
-        });
+        .fold(file.display().to_string(), |place, number| format!("{place}:{number}"));
     terminal.tell(format_args!("  {} {place}", paint(Role::Pointer, "-->")));
     if let Some(help) = &problem.help {
         terminal.tell(format_args!("  {} {help}", paint(Role::Pointer, "= help:")));

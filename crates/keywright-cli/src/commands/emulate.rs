@@ -4,9 +4,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use keywright_emulator::{
-    Assistants, Emulator, EmulatorBuilder, KeyState, Provider, sample_admin_key, sample_keys,
-};
+use keywright_emulator::{Assistants, Emulator, EmulatorBuilder, KeyState, Provider, sample_admin_key, sample_keys};
 use serde_json::{Map, Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -38,13 +36,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     seed: u64,
     /// The OpenAI Assistants API: `gone`, as since 2026-08-26, or `live`, as before.
-    #[arg(
-        long,
-        value_name = "HOW",
-        value_enum,
-        default_value_t,
-        hide_possible_values = true
-    )]
+    #[arg(long, value_name = "HOW", value_enum, default_value_t, hide_possible_values = true)]
     assistants: AssistantsMode,
     /// How many sample keys each provider knows.
     #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = clap::value_parser!(u16).range(0..=9999))]
@@ -75,11 +67,7 @@ async fn emulate(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     let builder = match with_keys(args) {
         Ok(builder) => builder,
         Err(why) => {
-            complain(
-                terminal,
-                &why,
-                "each line is `openai=KEY`, `fireworks=KEY` or `together=KEY`",
-            );
+            complain(terminal, &why, "each line is `openai=KEY`, `fireworks=KEY` or `together=KEY`");
             return Ok(Exit::Usage);
         }
     };
@@ -89,11 +77,7 @@ async fn emulate(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         Ok(emulator) => emulator,
         Err(error) => {
             let what = format!("the emulator cannot listen on {}: {error}", args.listen);
-            complain(
-                terminal,
-                &what,
-                "name another address with `--listen`; port 0 takes a free one",
-            );
+            complain(terminal, &what, "name another address with `--listen`; port 0 takes a free one");
             return Ok(Exit::Unhealthy);
         }
     };
@@ -103,11 +87,7 @@ async fn emulate(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
             "{warning} others can reach this address, and the control door asks nobody who they are"
         ));
     }
-    let text = if args.json {
-        as_json(&emulator, args.keys)
-    } else {
-        as_text(&emulator, args.keys)
-    };
+    let text = if args.json { as_json(&emulator, args.keys) } else { as_text(&emulator, args.keys) };
     // Only made-up keys are in it, and those are there to be copied.
     terminal.out_bytes(text.as_bytes())?;
     tokio::select! {
@@ -127,10 +107,7 @@ fn with_keys(args: &Args) -> Result<EmulatorBuilder, String> {
         AssistantsMode::Live => Assistants::Live,
         AssistantsMode::Gone => Assistants::Gone,
     };
-    let mut builder = Emulator::builder()
-        .listen(args.listen)
-        .seed(args.seed)
-        .assistants(assistants);
+    let mut builder = Emulator::builder().listen(args.listen).seed(args.seed).assistants(assistants);
     for provider in Provider::ALL {
         for key in sample_keys(provider.id(), args.keys.into()) {
             builder = builder.key(provider, &key, KeyState::Valid);
@@ -151,19 +128,15 @@ fn with_keys(args: &Args) -> Result<EmulatorBuilder, String> {
 /// Reads `PROVIDER=KEY` lines. A complaint names the line and never its content.
 fn read_keys(path: &Path) -> Result<Vec<(Provider, String)>, String> {
     let shown = path.display();
-    let text =
-        std::fs::read_to_string(path).map_err(|error| format!("cannot read `{shown}`: {error}"))?;
+    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read `{shown}`: {error}"))?;
     let lines = text.trim_start_matches('\u{feff}').lines().enumerate();
     lines
         .filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
         .map(|(at, line)| {
-            let (provider, key) = line
-                .split_once('=')
-                .ok_or_else(|| format!("`{shown}`, line {}: there is no `=`", at + 1))?;
-            let provider = provider
-                .trim()
-                .parse()
-                .map_err(|_| format!("`{shown}`, line {}: no such provider", at + 1))?;
+            let (provider, key) =
+                line.split_once('=').ok_or_else(|| format!("`{shown}`, line {}: there is no `=`", at + 1))?;
+            let provider =
+                provider.trim().parse().map_err(|_| format!("`{shown}`, line {}: no such provider", at + 1))?;
             match key.trim() {
                 "" => Err(format!("`{shown}`, line {}: the key is empty", at + 1)),
                 key => Ok((provider, key.to_owned())),
@@ -175,21 +148,11 @@ fn read_keys(path: &Path) -> Result<Vec<(Provider, String)>, String> {
 fn as_json(emulator: &Emulator, keys: u16) -> String {
     let urls: Map<String, Value> = Provider::ALL
         .iter()
-        .map(|provider| {
-            (
-                provider.id().to_owned(),
-                emulator.base_url(provider.id()).into(),
-            )
-        })
+        .map(|provider| (provider.id().to_owned(), emulator.base_url(provider.id()).into()))
         .collect();
     let samples: Map<String, Value> = Provider::ALL
         .iter()
-        .map(|provider| {
-            (
-                provider.id().to_owned(),
-                sample_keys(provider.id(), keys.into()).into(),
-            )
-        })
+        .map(|provider| (provider.id().to_owned(), sample_keys(provider.id(), keys.into()).into()))
         .collect();
     let control = format!("http://{}/_control", emulator.addr());
     let admin_key = (keys > 0).then(sample_admin_key);
@@ -203,10 +166,7 @@ fn as_text(emulator: &Emulator, keys: u16) -> String {
     let key = |provider| sample_keys(provider, 1).pop().unwrap_or_default();
     let mut out = format!("listening on {root}\n");
     if keys == 0 {
-        let _ = writeln!(
-            out,
-            "Base URLs: {root}/openai/v1  {root}/fireworks  {root}/together/v1"
-        );
+        let _ = writeln!(out, "Base URLs: {root}/openai/v1  {root}/fireworks  {root}/together/v1");
     } else {
         let _ = write!(
             out,
@@ -227,10 +187,7 @@ Point a program at it. The keys are made up, and nothing leaves this machine:
             together = key("together"),
         );
         if keys > 1 {
-            let _ = writeln!(
-                out,
-                "\n{keys} keys a provider work; they end in 0001 to {keys:04}."
-            );
+            let _ = writeln!(out, "\n{keys} keys a provider work; they end in 0001 to {keys:04}.");
         }
     }
     let _ = write!(
@@ -263,10 +220,7 @@ mod tests {
     #[test]
     fn keys_are_read_line_by_line() {
         let keys = keys_of("# mine\n\nopenai = sk-a=b\ntogether=tgp\r\n").unwrap();
-        let wanted = [
-            (Provider::OpenAi, "sk-a=b".to_owned()),
-            (Provider::Together, "tgp".to_owned()),
-        ];
+        let wanted = [(Provider::OpenAi, "sk-a=b".to_owned()), (Provider::Together, "tgp".to_owned())];
         assert_eq!(keys, wanted);
     }
 

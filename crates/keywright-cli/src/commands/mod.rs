@@ -64,22 +64,13 @@ fn provider_id(id: &str) -> Result<String, String> {
     if providers.iter().any(|provider| provider.id == id) {
         return Ok(id.to_owned());
     }
-    let ids: Vec<&str> = providers
-        .iter()
-        .map(|provider| provider.id.as_str())
-        .collect();
+    let ids: Vec<&str> = providers.iter().map(|provider| provider.id.as_str()).collect();
     let near = keywright::sources::near(id, ids.iter().copied());
     let near = near.map(|near| format!("; did you mean `{near}`?"));
-    Err(format!(
-        "known are {}{}",
-        ids.join(", "),
-        near.unwrap_or_default()
-    ))
+    Err(format!("known are {}{}", ids.join(", "), near.unwrap_or_default()))
 }
 
 /// The runtime of the commands that wait for the network. The gateway has threads of its own.
 fn runtime() -> Result<tokio::runtime::Runtime, crate::error::CliError> {
-    Ok(tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?)
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }

@@ -34,9 +34,9 @@ pub(crate) async fn handle(call: &mut Call, path: &[&str]) -> Result<Reply, Fail
         ("POST", [_, "users", user, "apiKeys"]) => create(call, user).await,
         ("GET", [account, "users", user, "apiKeys"]) => Ok(keys(call, account, user)),
         ("POST", [account, "users", user, "apiKeys:delete"]) => delete(call, account, user).await,
-        ("GET", [_, "billing", "summary"]) => Ok(ok(
-            &json!({"totalCost": {"currencyCode": "USD", "units": "0", "nanos": 0}}),
-        )),
+        ("GET", [_, "billing", "summary"]) => {
+            Ok(ok(&json!({"totalCost": {"currencyCode": "USD", "units": "0", "nanos": 0}})))
+        }
         _ => Err(super::lost(call).shape(Shape::Rpc(5))),
     }
 }
@@ -62,10 +62,7 @@ fn user(call: &Call, id: &str) -> Value {
 async fn create(call: &mut Call, user: &str) -> Result<Reply, Failure> {
     let request: Value = call.json().await?;
     let asked = request.get("apiKey").unwrap_or(&request);
-    let name = asked
-        .get("displayName")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let name = asked.get("displayName").and_then(Value::as_str).unwrap_or_default();
     let value = format!("fw_{}", call.ids.base62(24));
     let id = format!("key_{}", call.ids.base62(16));
     let owner = call.owner();
@@ -78,39 +75,25 @@ async fn create(call: &mut Call, user: &str) -> Result<Reply, Failure> {
         "createTime": clock::iso8601(call.now_ms), "email": "emulator@keywright.invalid",
         "expireTime": asked.get("expireTime")});
     let place = place(&owner.account, user);
-    call.shared
-        .store
-        .insert_hiding(place, &id, listed.clone(), value.clone().into_bytes());
+    call.shared.store.insert_hiding(place, &id, listed.clone(), value.clone().into_bytes());
     let mut told = listed;
     told["key"] = json!(value);
     Ok(ok(&told))
 }
 
 fn keys(call: &Call, account: &str, user: &str) -> Reply {
-    let all = Page {
-        limit: 200,
-        oldest_first: true,
-        after: None,
-    };
-    page(
-        "apiKeys",
-        &call.shared.store.list(place(account, user), all).0,
-    )
+    let all = Page { limit: 200, oldest_first: true, after: None };
+    page("apiKeys", &call.shared.store.list(place(account, user), all).0)
 }
 
 async fn delete(call: &mut Call, account: &str, user: &str) -> Result<Reply, Failure> {
     let request: Value = call.json().await?;
-    let id = request
-        .get("keyId")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let id = request.get("keyId").and_then(Value::as_str).unwrap_or_default();
     let key = call
         .shared
         .store
         .remove(place(account, user), id)
-        .ok_or_else(|| {
-            Failure::new("F21", 404, format!("api key \"{id}\" not found")).shape(Shape::Rpc(5))
-        })?;
+        .ok_or_else(|| Failure::new("F21", 404, format!("api key \"{id}\" not found")).shape(Shape::Rpc(5)))?;
     if let Ok(value) = String::from_utf8(key.hidden) {
         spread(call, &value, &KeyState::Revoked.into())?;
     }
@@ -127,11 +110,7 @@ fn spread(call: &Call, key: &str, spec: &KeySpec) -> Result<(), Failure> {
 }
 
 const fn place<'a>(account: &'a str, user: &'a str) -> Place<'a> {
-    Place {
-        kind: "fireworks_key",
-        parent: user,
-        project: account,
-    }
+    Place { kind: "fireworks_key", parent: user, project: account }
 }
 
 fn page(name: &str, items: &[Value]) -> Reply {

@@ -29,22 +29,12 @@ async fn text(call: &mut Call) -> Result<Text, Failure> {
     let written = words.len() as u64;
     let usage = json!({"prompt_tokens": prompt, "completion_tokens": written,
         "total_tokens": prompt + written, "prompt_tokens_details": {"cached_tokens": 0}});
-    Ok(Text {
-        request,
-        model,
-        words,
-        usage,
-    })
+    Ok(Text { request, model, words, usage })
 }
 
 /// `POST /inference/v1/chat/completions`.
 pub(crate) async fn chat(call: &mut Call) -> Result<Reply, Failure> {
-    let Text {
-        request,
-        model,
-        words,
-        usage,
-    } = text(call).await?;
+    let Text { request, model, words, usage } = text(call).await?;
     if request.messages.is_none() {
         return Err(required("messages"));
     }
@@ -56,22 +46,12 @@ pub(crate) async fn chat(call: &mut Call) -> Result<Reply, Failure> {
         return Ok(compact(&body));
     }
     let chunk = |delta: Value, finish: Option<&str>, usage: Option<&Value>| {
-        json::event(
-            &json!({"id": id, "object": "chat.completion.chunk", "created": created,
+        json::event(&json!({"id": id, "object": "chat.completion.chunk", "created": created,
             "model": model, "usage": usage,
-            "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}),
-        )
+            "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}))
     };
-    let mut events = vec![chunk(
-        json!({"role": "assistant", "content": ""}),
-        None,
-        None,
-    )];
-    events.extend(
-        words
-            .iter()
-            .map(|word| chunk(json!({"content": word}), None, None)),
-    );
+    let mut events = vec![chunk(json!({"role": "assistant", "content": ""}), None, None)];
+    events.extend(words.iter().map(|word| chunk(json!({"content": word}), None, None)));
     events.push(chunk(json!({}), Some("stop"), Some(&usage)));
     events.push(DONE);
     Ok(Reply::events(events, EventStyle::Plain))
@@ -79,12 +59,7 @@ pub(crate) async fn chat(call: &mut Call) -> Result<Reply, Failure> {
 
 /// `POST /inference/v1/completions`.
 pub(crate) async fn completion(call: &mut Call) -> Result<Reply, Failure> {
-    let Text {
-        request,
-        model,
-        words,
-        usage,
-    } = text(call).await?;
+    let Text { request, model, words, usage } = text(call).await?;
     if request.prompt.is_none() {
         return Err(required("prompt"));
     }
@@ -97,10 +72,7 @@ pub(crate) async fn completion(call: &mut Call) -> Result<Reply, Failure> {
     if !request.streams() {
         return Ok(compact(&body(&words.concat(), Some("stop"), Some(&usage))));
     }
-    let mut events: Vec<Bytes> = words
-        .iter()
-        .map(|word| json::event(&body(word, None, None)))
-        .collect();
+    let mut events: Vec<Bytes> = words.iter().map(|word| json::event(&body(word, None, None))).collect();
     events.push(json::event(&body("", Some("stop"), Some(&usage))));
     events.push(DONE);
     Ok(Reply::events(events, EventStyle::Plain))
@@ -109,10 +81,7 @@ pub(crate) async fn completion(call: &mut Call) -> Result<Reply, Failure> {
 /// `POST /inference/v1/embeddings`.
 pub(crate) async fn embeddings(call: &mut Call) -> Result<Reply, Failure> {
     let request: Value = call.json().await?;
-    let model = request
-        .get("model")
-        .and_then(Value::as_str)
-        .ok_or_else(|| required("model"))?;
+    let model = request.get("model").and_then(Value::as_str).ok_or_else(|| required("model"))?;
     check_model(call, model)?;
     let input = request.get("input").ok_or_else(|| required("input"))?;
     let count = input.as_array().map_or(1, |items| items.len().min(256));
@@ -120,20 +89,13 @@ pub(crate) async fn embeddings(call: &mut Call) -> Result<Reply, Failure> {
         .map(|index| json!({"object": "embedding", "index": index, "embedding": vector(call, 768)}))
         .collect();
     let used = tokens(input.to_string().len());
-    Ok(compact(
-        &json!({"object": "list", "data": data, "model": model,
-        "usage": {"prompt_tokens": used, "total_tokens": used}}),
-    ))
+    Ok(compact(&json!({"object": "list", "data": data, "model": model,
+        "usage": {"prompt_tokens": used, "total_tokens": used}})))
 }
 
 /// `POST /inference/v1/messages`, the Anthropic style.
 pub(crate) async fn messages(call: &mut Call) -> Result<Reply, Failure> {
-    let Text {
-        request,
-        model,
-        words,
-        usage,
-    } = text(call).await?;
+    let Text { request, model, words, usage } = text(call).await?;
     if request.messages.is_none() {
         return Err(required("messages"));
     }
@@ -149,14 +111,8 @@ pub(crate) async fn messages(call: &mut Call) -> Result<Reply, Failure> {
         return Ok(compact(&message(content, Some("end_turn"))));
     }
     let mut told = vec![
-        (
-            "message_start",
-            json!({"message": message(json!([]), None)}),
-        ),
-        (
-            "content_block_start",
-            json!({"index": 0, "content_block": {"type": "text", "text": ""}}),
-        ),
+        ("message_start", json!({"message": message(json!([]), None)})),
+        ("content_block_start", json!({"index": 0, "content_block": {"type": "text", "text": ""}})),
     ];
     for word in &words {
         let delta = json!({"index": 0, "delta": {"type": "text_delta", "text": word}});
@@ -169,34 +125,21 @@ pub(crate) async fn messages(call: &mut Call) -> Result<Reply, Failure> {
         "stop_sequence": null}, "usage": {"output_tokens": output}}),
     ));
     told.push(("message_stop", json!({})));
-    let events = told.into_iter().map(|(name, fields)| {
-        named_event(
-            name,
-            &crate::openai::responses::merged(&json!({"type": name}), fields),
-        )
-    });
+    let events = told
+        .into_iter()
+        .map(|(name, fields)| named_event(name, &crate::openai::responses::merged(&json!({"type": name}), fields)));
     Ok(Reply::events(events.collect(), EventStyle::Responses))
 }
 
 /// `POST /inference/v1/rerank`.
 pub(crate) async fn rerank(call: &mut Call) -> Result<Reply, Failure> {
     let request: Value = call.json().await?;
-    let model = request
-        .get("model")
-        .and_then(Value::as_str)
-        .ok_or_else(|| required("model"))?;
+    let model = request.get("model").and_then(Value::as_str).ok_or_else(|| required("model"))?;
     check_model(call, model)?;
-    let count = request
-        .get("documents")
-        .and_then(Value::as_array)
-        .map_or(0, Vec::len);
-    let data: Vec<Value> = (0..count.min(1000))
-        .map(|index| json!({"index": index, "relevance_score": 0.5}))
-        .collect();
-    Ok(compact(
-        &json!({"object": "list", "model": model, "data": data,
-        "usage": {"prompt_tokens": 8, "total_tokens": 8, "completion_tokens": 0}}),
-    ))
+    let count = request.get("documents").and_then(Value::as_array).map_or(0, Vec::len);
+    let data: Vec<Value> = (0..count.min(1000)).map(|index| json!({"index": index, "relevance_score": 0.5})).collect();
+    Ok(compact(&json!({"object": "list", "model": model, "data": data,
+        "usage": {"prompt_tokens": 8, "total_tokens": 8, "completion_tokens": 0}})))
 }
 
 /// `GET /inference/v1/models`, which some valid accounts find broken.
@@ -211,11 +154,7 @@ pub(crate) fn models(call: &Call) -> Result<Reply, Failure> {
 /// `GET /inference/v1/models/{id}`.
 pub(crate) fn model(call: &Call, id: &str) -> Result<Reply, Failure> {
     check_model(call, id)?;
-    if serves(id) {
-        Ok(compact(&entry(id)))
-    } else {
-        Err(no_model())
-    }
+    if serves(id) { Ok(compact(&entry(id))) } else { Err(no_model()) }
 }
 
 pub(crate) fn serves(model: &str) -> bool {

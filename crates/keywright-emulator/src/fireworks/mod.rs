@@ -64,7 +64,5 @@ fn verified(call: &Call) -> Reply {
 
 fn lost(call: &Call) -> Failure {
     let message = format!("Path not found: {} {}", call.parts.method, call.path());
-    Failure::new("F18", 404, message)
-        .kind("error")
-        .code("NOT_FOUND")
+    Failure::new("F18", 404, message).kind("error").code("NOT_FOUND")
 }

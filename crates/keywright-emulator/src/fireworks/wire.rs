@@ -46,16 +46,9 @@ pub(crate) fn error_bytes(failure: &Failure, request_id: &str) -> Bytes {
         _ => {}
     }
     let suspended = failure.id == "F4";
-    let param = failure
-        .param
-        .map(Value::from)
-        .or(suspended.then_some(Value::Null));
-    let error = Error {
-        message: &failure.message,
-        param,
-        code: failure.code.or(code(failure.status)),
-        r#type: "error",
-    };
+    let param = failure.param.map(Value::from).or(suspended.then_some(Value::Null));
+    let error =
+        Error { message: &failure.message, param, code: failure.code.or(code(failure.status)), r#type: "error" };
     let request_id = suspended.then(|| request_id.to_owned());
     json::bytes(&Envelope { error, request_id }, Layout::Compact)
 }
@@ -113,10 +106,7 @@ fn edge(call: &mut Call, reply: &mut Reply, request_id: String) {
     reply.set("server", "cloudflare");
     reply.set_text("cf-ray", format!("{}-IAD", call.ray));
     reply.set_text("x-request-id", request_id);
-    reply.set_text(
-        "x-envoy-upstream-service-time",
-        (call.ids.number() % 40 + 5).to_string(),
-    );
+    reply.set_text("x-envoy-upstream-service-time", (call.ids.number() % 40 + 5).to_string());
 }
 
 const RATE_LIMITS: [(&str, &str); 7] = [
@@ -124,10 +114,7 @@ const RATE_LIMITS: [(&str, &str); 7] = [
     ("x-ratelimit-limit-tokens-cache-adjusted-prompt", "60000"),
     ("x-ratelimit-limit-tokens-generated", "6000"),
     ("x-ratelimit-remaining-tokens-prompt", "59980"),
-    (
-        "x-ratelimit-remaining-tokens-cache-adjusted-prompt",
-        "59980",
-    ),
+    ("x-ratelimit-remaining-tokens-cache-adjusted-prompt", "59980"),
     ("x-ratelimit-remaining-tokens-generated", "5992"),
     ("x-ratelimit-over-limit", "no"),
 ];
@@ -157,8 +144,6 @@ mod tests {
         let failure = super::super::gate::suspended("acme");
         let text = String::from_utf8(error_bytes(&failure, "some-id").to_vec()).unwrap();
         assert!(text.starts_with(r#"{"error":{"message":"Account acme is suspended, possibly"#));
-        assert!(text.ends_with(
-            r#""param":null,"code":"PRECONDITION_FAILED","type":"error"},"request_id":"some-id"}"#
-        ));
+        assert!(text.ends_with(r#""param":null,"code":"PRECONDITION_FAILED","type":"error"},"request_id":"some-id"}"#));
     }
 }

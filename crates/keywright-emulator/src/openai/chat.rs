@@ -161,23 +161,13 @@ pub(crate) async fn chat(call: &mut Call) -> Result<Reply, Failure> {
         let events = chunks(call, &request, &id, &model, &words, usage);
         return Ok(Reply::events(events, EventStyle::Plain));
     }
-    let message = Message {
-        role: "assistant",
-        content: words.concat(),
-        refusal: None,
-        annotations: [],
-    };
+    let message = Message { role: "assistant", content: words.concat(), refusal: None, annotations: [] };
     let body = Completion {
         id,
         object: "chat.completion",
         created: call.now(),
         model: &model,
-        choices: [Choice {
-            index: 0,
-            message,
-            logprobs: None,
-            finish_reason: "stop",
-        }],
+        choices: [Choice { index: 0, message, logprobs: None, finish_reason: "stop" }],
         usage,
         service_tier: "default",
         system_fingerprint: FINGERPRINT,
@@ -194,12 +184,8 @@ fn chunks(
     usage: Usage,
 ) -> Vec<Bytes> {
     let options = request.stream_options.as_ref();
-    let with_usage = options
-        .and_then(|options| options.include_usage)
-        .unwrap_or(false);
-    let padded = options
-        .and_then(|options| options.include_obfuscation)
-        .unwrap_or(true);
+    let with_usage = options.and_then(|options| options.include_usage).unwrap_or(false);
+    let padded = options.and_then(|options| options.include_obfuscation).unwrap_or(true);
     let created = call.now();
     let mut chunk = |choices: &[ChunkChoice], usage: Option<UsageField>| {
         let length = usize::try_from(call.ids.number() % 10 + 2).unwrap_or(2);
@@ -216,26 +202,12 @@ fn chunks(
         })
     };
     let none = with_usage.then_some(UsageField::Null);
-    let choice = |delta, finish_reason| {
-        [ChunkChoice {
-            index: 0,
-            delta,
-            logprobs: None,
-            finish_reason,
-        }]
-    };
-    let first = Delta {
-        role: Some("assistant"),
-        content: Some(""),
-        refusal: None,
-    };
+    let choice = |delta, finish_reason| [ChunkChoice { index: 0, delta, logprobs: None, finish_reason }];
+    let first = Delta { role: Some("assistant"), content: Some(""), refusal: None };
     let mut events = Vec::with_capacity(words.len() + 4);
     events.push(chunk(&choice(first, None), none));
     for word in words {
-        let delta = Delta {
-            content: Some(word),
-            ..Delta::default()
-        };
+        let delta = Delta { content: Some(word), ..Delta::default() };
         events.push(chunk(&choice(delta, None), none));
     }
     events.push(chunk(&choice(Delta::default(), Some("stop")), none));
@@ -259,10 +231,7 @@ pub(crate) async fn completion(call: &mut Call) -> Result<Reply, Failure> {
             "choices": [{"text": text, "index": 0, "logprobs": null, "finish_reason": finish}]})
     };
     if request.streams() {
-        let mut events: Vec<Bytes> = words
-            .iter()
-            .map(|word| json::event(&body(word, None)))
-            .collect();
+        let mut events: Vec<Bytes> = words.iter().map(|word| json::event(&body(word, None))).collect();
         events.push(json::event(&body("", Some("stop"))));
         events.push(DONE);
         return Ok(Reply::events(events, EventStyle::Plain));
@@ -278,8 +247,7 @@ pub(crate) async fn completion(call: &mut Call) -> Result<Reply, Failure> {
 pub(crate) async fn text_request(call: &mut Call) -> Result<(TextRequest, u64), Failure> {
     let bytes = call.bytes().await?;
     let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-    let request =
-        serde_json::from_slice(text).map_err(|error| crate::request::unreadable(&error))?;
+    let request = serde_json::from_slice(text).map_err(|error| crate::request::unreadable(&error))?;
     Ok((request, tokens(bytes.len())))
 }
 
@@ -292,13 +260,9 @@ pub(crate) fn no_model() -> Failure {
 }
 
 pub(crate) fn required(name: &'static str) -> Failure {
-    Failure::new(
-        "X400",
-        400,
-        format!("Missing required parameter: '{name}'."),
-    )
-    .param(name)
-    .code("missing_required_parameter")
+    Failure::new("X400", 400, format!("Missing required parameter: '{name}'."))
+        .param(name)
+        .code("missing_required_parameter")
 }
 
 const FINGERPRINT: &str = "fp_keywright0";

@@ -22,13 +22,8 @@ pub(crate) async fn handle(call: &mut Call, path: &[&str]) -> Result<Reply, Fail
             None => Err(no_file(id)),
         },
         ("DELETE", [id]) => {
-            call.shared
-                .store
-                .remove(here, id)
-                .ok_or_else(|| no_file(id))?;
-            Ok(objects::ok(
-                &json!({"id": id, "object": "file", "deleted": true}),
-            ))
+            call.shared.store.remove(here, id).ok_or_else(|| no_file(id))?;
+            Ok(objects::ok(&json!({"id": id, "object": "file", "deleted": true})))
         }
         ("GET", [id, "content"]) => content(call, here, id),
         _ => Err(lost(call, "O26")),
@@ -46,28 +41,18 @@ async fn upload(call: &mut Call) -> Result<Reply, Failure> {
         "expires_at": null, "filename": file.name, "purpose": purpose, "status": "processed",
         "status_details": null});
     let project = call.project();
-    call.shared
-        .store
-        .insert_hiding(place(&project), &id, value.clone(), file.content);
+    call.shared.store.insert_hiding(place(&project), &id, value.clone(), file.content);
     Ok(objects::ok(&value))
 }
 
 /// The bytes of a small file; as many filler bytes for a large one.
 fn content(call: &Call, here: Place<'_>, id: &str) -> Result<Reply, Failure> {
     let found = call.shared.store.with(here, id, |object| {
-        let bytes = object
-            .value
-            .get("bytes")
-            .and_then(Value::as_u64)
-            .unwrap_or_default();
+        let bytes = object.value.get("bytes").and_then(Value::as_u64).unwrap_or_default();
         (bytes, object.hidden.clone())
     });
     let (bytes, kept) = found.ok_or_else(|| no_file(id))?;
-    let content = if kept.len() as u64 == bytes {
-        Content::Bytes(kept.into())
-    } else {
-        Content::Fill(bytes)
-    };
+    let content = if kept.len() as u64 == bytes { Content::Bytes(kept.into()) } else { Content::Fill(bytes) };
     Ok(Reply::new(StatusCode::OK, content).content_type("application/octet-stream"))
 }
 
@@ -77,9 +62,5 @@ fn no_file(id: &str) -> Failure {
 
 /// Where a project's files are.
 pub(crate) const fn place(project: &str) -> Place<'_> {
-    Place {
-        kind: "file",
-        parent: "",
-        project,
-    }
+    Place { kind: "file", parent: "", project }
 }

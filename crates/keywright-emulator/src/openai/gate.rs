@@ -27,50 +27,36 @@ pub(crate) fn check(call: &Call, door: Door) -> Result<(), Failure> {
 fn check_state(call: &Call, key: &str, state: &KeyState) -> Result<(), Failure> {
     Err(match state {
         KeyState::Unknown | KeyState::Revoked => incorrect_key(key),
-        KeyState::Expired => Failure {
-            id: "O5",
-            ..incorrect_key(key)
-        },
+        KeyState::Expired => Failure { id: "O5", ..incorrect_key(key) },
         KeyState::Deactivated | KeyState::Suspended(SuspendReason::BlockedByAbuseRule) => {
             Failure::new("O6", 401, DEACTIVATED).code("account_deactivated")
         }
         KeyState::OutOfCredit => quota("O19", "insufficient_quota"),
-        KeyState::SpendLimitedOrg
-        | KeyState::Suspended(SuspendReason::MonthlySpendLimitExceeded) => {
+        KeyState::SpendLimitedOrg | KeyState::Suspended(SuspendReason::MonthlySpendLimitExceeded) => {
             quota("O20", "organization_spend_limit_exceeded")
         }
         KeyState::SpendLimitedProject => quota("O20", "project_spend_limit_exceeded"),
-        KeyState::Suspended(SuspendReason::CreditDepleted) => {
-            quota("O20", "credit_balance_exhausted")
+        KeyState::Suspended(SuspendReason::CreditDepleted) => quota("O20", "credit_balance_exhausted"),
+        KeyState::Suspended(SuspendReason::FailedPayments) => {
+            Failure::new("O21", 429, INACTIVE).kind("billing_not_active").code("billing_not_active")
         }
-        KeyState::Suspended(SuspendReason::FailedPayments) => Failure::new("O21", 429, INACTIVE)
-            .kind("billing_not_active")
-            .code("billing_not_active"),
         KeyState::WrongProject => mismatched_project(),
-        KeyState::IpBlocked => Failure::new("O12", 401, ADDRESS)
-            .kind("ip_not_authorized")
-            .code("ip_not_authorized"),
+        KeyState::IpBlocked => Failure::new("O12", 401, ADDRESS).kind("ip_not_authorized").code("ip_not_authorized"),
         KeyState::RegionBlocked => Failure::new("O13", 403, REGION)
             .kind("request_forbidden")
             .code("unsupported_country_region_territory")
             .shape(Shape::CodeFirst),
-        KeyState::RateLimited {
-            after,
-            n,
-            retry_after,
-        } => {
+        KeyState::RateLimited { after, n, retry_after } => {
             return rate_limit(call, *after, *n, *retry_after);
         }
         KeyState::Restricted { scopes } => return check_scope(call, scopes),
-        KeyState::Flaky if call.uses() == 0 => Failure::new(
-            "O15",
-            scope_status(call),
-            "You have insufficient permissions for this operation.",
-        ),
+        KeyState::Flaky if call.uses() == 0 => {
+            Failure::new("O15", scope_status(call), "You have insufficient permissions for this operation.")
+        }
         KeyState::ServerError => Failure::new("O28", 500, BROKEN).kind("server_error"),
-        KeyState::Overloaded => Failure::new("O24", 503, OVERLOADED)
-            .kind("service_unavailable_error")
-            .code("server_is_overloaded"),
+        KeyState::Overloaded => {
+            Failure::new("O24", 503, OVERLOADED).kind("service_unavailable_error").code("server_is_overloaded")
+        }
         _ => return Ok(()),
     })
 }
@@ -81,16 +67,13 @@ fn check_owner(call: &Call) -> Result<(), Failure> {
         return Ok(());
     }
     let owner = call.owner();
-    if let Some(named) = call
-        .header("openai-organization")
-        .filter(|named| !named.is_empty())
+    if let Some(named) = call.header("openai-organization").filter(|named| !named.is_empty())
         && named != owner.organization
     {
         return Err(if named.starts_with("org-") {
             Failure::new("O7", 401, ORGANIZATION).code("mismatched_organization")
         } else {
-            Failure::new("O8", 401, format!("No such organization: {named}."))
-                .code("invalid_organization")
+            Failure::new("O8", 401, format!("No such organization: {named}.")).code("invalid_organization")
         });
     }
     match call.header("openai-project") {
@@ -99,12 +82,7 @@ fn check_owner(call: &Call) -> Result<(), Failure> {
     }
 }
 
-fn rate_limit(
-    call: &Call,
-    after: u64,
-    n: Option<u64>,
-    retry_after: Option<Duration>,
-) -> Result<(), Failure> {
+fn rate_limit(call: &Call, after: u64, n: Option<u64>, retry_after: Option<Duration>) -> Result<(), Failure> {
     if !refused_now(call.uses(), after, n) {
         return Ok(());
     }
@@ -116,10 +94,7 @@ fn rate_limit(
          https://platform.openai.com/account/rate-limits to learn more.",
         wait.as_millis()
     );
-    Err(Failure::new("O22", 429, message)
-        .kind("tokens")
-        .code("rate_limit_exceeded")
-        .retry_after(retry_after))
+    Err(Failure::new("O22", 429, message).kind("tokens").code("rate_limit_exceeded").retry_after(retry_after))
 }
 
 /// Whether a rate-limited key is refused at this use.
@@ -129,10 +104,7 @@ pub(crate) fn refused_now(uses: u64, after: u64, n: Option<u64>) -> bool {
 
 fn check_scope(call: &Call, scopes: &[String]) -> Result<(), Failure> {
     let wanted = scope(call);
-    if scopes
-        .iter()
-        .any(|scope| scope == wanted || scope == "api.all")
-    {
+    if scopes.iter().any(|scope| scope == wanted || scope == "api.all") {
         return Ok(());
     }
     let status = scope_status(call);
@@ -171,11 +143,7 @@ fn scope(call: &Call) -> &'static str {
 
 /// Missing scopes are 403 on the model list and 401 elsewhere.
 fn scope_status(call: &Call) -> u16 {
-    if call.path().starts_with("/v1/models") {
-        403
-    } else {
-        401
-    }
+    if call.path().starts_with("/v1/models") { 403 } else { 401 }
 }
 
 /// Checks that the model may be used.
@@ -216,11 +184,7 @@ pub(crate) fn incorrect_key(key: &str) -> Failure {
 
 pub(crate) fn missing(door: Door) -> Failure {
     match door {
-        Door::Responses => Failure::new(
-            "O2",
-            401,
-            "Missing bearer or basic authentication in header",
-        ),
+        Door::Responses => Failure::new("O2", 401, "Missing bearer or basic authentication in header"),
         Door::Legacy | Door::Core => Failure::new("O1", 401, NO_KEY),
     }
 }
@@ -228,30 +192,17 @@ pub(crate) fn missing(door: Door) -> Failure {
 /// `Bearer` and nothing after it: which answer each route gives is not known.
 fn empty(door: Door) -> Failure {
     match door {
-        Door::Legacy | Door::Responses => Failure {
-            id: "O3",
-            ..missing(door)
-        },
-        Door::Core => Failure {
-            id: "O3",
-            ..incorrect_key("")
-        },
+        Door::Legacy | Door::Responses => Failure { id: "O3", ..missing(door) },
+        Door::Core => Failure { id: "O3", ..incorrect_key("") },
     }
 }
 
 fn mismatched_project() -> Failure {
-    Failure::new(
-        "O9",
-        401,
-        "OpenAI-Project header should match project for API key",
-    )
-    .code("mismatched_project")
+    Failure::new("O9", 401, "OpenAI-Project header should match project for API key").code("mismatched_project")
 }
 
 fn quota(id: &'static str, code: &'static str) -> Failure {
-    Failure::new(id, 429, QUOTA)
-        .kind("insufficient_quota")
-        .code(code)
+    Failure::new(id, 429, QUOTA).kind("insufficient_quota").code(code)
 }
 
 const NO_KEY: &str = "You didn't provide an API key. You need to provide your API key in an \
@@ -261,8 +212,7 @@ const NO_KEY: &str = "You didn't provide an API key. You need to provide your AP
 const DEACTIVATED: &str = "The OpenAI account associated with this API key has been deactivated. If \
     you are the developer for this OpenAI app, please check your email for more information. If you \
     are seeing this error while using another app or site, please reach out to them for more help.";
-const INACTIVE: &str =
-    "Your account is not active, please check your billing details on our website.";
+const INACTIVE: &str = "Your account is not active, please check your billing details on our website.";
 const QUOTA: &str = "You exceeded your current quota, please check your plan and billing details. For \
     more information on this error, read the docs: \
     https://platform.openai.com/docs/guides/error-codes/api-errors.";

@@ -18,10 +18,7 @@ pub(crate) async fn audio(call: &mut Call, kind: &str) -> Result<Reply, Failure>
     match kind {
         "speech" => {
             let request: Value = call.json().await?;
-            let model = request
-                .get("model")
-                .and_then(Value::as_str)
-                .ok_or_else(no_model)?;
+            let model = request.get("model").and_then(Value::as_str).ok_or_else(no_model)?;
             gate::check_model(call, model)?;
             let reply = Reply::new(http::StatusCode::OK, Content::Bytes(SILENCE));
             Ok(reply.content_type("audio/wav"))
@@ -47,10 +44,7 @@ pub(crate) async fn images(call: &mut Call, kind: &str) -> Result<Reply, Failure
     let (model, count) = match kind {
         "generations" => {
             let request: Value = call.json().await?;
-            let model = request
-                .get("model")
-                .and_then(Value::as_str)
-                .map(str::to_owned);
+            let model = request.get("model").and_then(Value::as_str).map(str::to_owned);
             (model, request.get("n").and_then(Value::as_u64))
         }
         "edits" | "variations" => {
@@ -94,9 +88,7 @@ pub(crate) async fn form(call: &mut Call) -> Result<Form, Failure> {
 }
 
 /// A WAV file with no sample in it.
-const SILENCE: Bytes = Bytes::from_static(
-    b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0data\0\0\0\0",
-);
+const SILENCE: Bytes =
+    Bytes::from_static(b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0data\0\0\0\0");
 /// A GIF of one pixel.
-const PIXEL: &[u8] =
-    b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
+const PIXEL: &[u8] = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";

@@ -73,10 +73,7 @@ fn check_assistants(call: &Call) -> Result<(), Failure> {
     if call.settings.assistants == Assistants::Gone {
         return Err(Failure::new("A1", 404, "").shape(Shape::Empty));
     }
-    if call
-        .header("openai-beta")
-        .is_none_or(|beta| !beta.contains("assistants="))
-    {
+    if call.header("openai-beta").is_none_or(|beta| !beta.contains("assistants=")) {
         return Err(Failure::new("A2", 400, BETA).code("invalid_beta"));
     }
     Ok(())

@@ -12,23 +12,14 @@ use crate::request::Call;
 /// `GET /v1/models`.
 pub(crate) fn list(call: &Call) -> Reply {
     let today = today(call);
-    let data: Vec<Value> = MODELS
-        .iter()
-        .filter(|model| model.lives(&today))
-        .map(entry)
-        .collect();
-    Reply::json(json::bytes(
-        &json!({"object": "list", "data": data}),
-        Layout::Two,
-    ))
+    let data: Vec<Value> = MODELS.iter().filter(|model| model.lives(&today)).map(entry).collect();
+    Reply::json(json::bytes(&json!({"object": "list", "data": data}), Layout::Two))
 }
 
 /// `GET /v1/models/{id}`.
 pub(crate) fn one(call: &Call, id: &str) -> Result<Reply, Failure> {
     let today = today(call);
-    let model = MODELS
-        .iter()
-        .find(|model| model.id == id && model.lives(&today));
+    let model = MODELS.iter().find(|model| model.id == id && model.lives(&today));
     let model = model.ok_or_else(|| gate::no_model(id))?;
     Ok(Reply::json(json::bytes(&entry(model), Layout::Two)))
 }
@@ -36,9 +27,7 @@ pub(crate) fn one(call: &Call, id: &str) -> Result<Reply, Failure> {
 /// Whether a model is listed and not shut down.
 pub(crate) fn serves(call: &Call, id: &str) -> bool {
     let today = today(call);
-    MODELS
-        .iter()
-        .any(|model| model.id == id && model.lives(&today))
+    MODELS.iter().any(|model| model.id == id && model.lives(&today))
 }
 
 struct Model {

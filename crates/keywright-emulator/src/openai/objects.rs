@@ -17,10 +17,7 @@ pub(crate) fn ok(value: &Value) -> Reply {
 
 /// A page of a list, as the query asks.
 pub(crate) fn list(call: &Call, place: Place<'_>) -> Reply {
-    let limit = call
-        .query("limit")
-        .and_then(|limit| limit.parse().ok())
-        .unwrap_or(20_usize);
+    let limit = call.query("limit").and_then(|limit| limit.parse().ok()).unwrap_or(20_usize);
     let page = Page {
         limit: limit.clamp(1, 10_000),
         oldest_first: call.query("order") == Some("asc"),
@@ -29,24 +26,13 @@ pub(crate) fn list(call: &Call, place: Place<'_>) -> Reply {
     let (data, has_more) = call.shared.store.list(place, page);
     let id = |value: Option<&Value>| value.and_then(|value| value.get("id")).cloned();
     let (first, last) = (id(data.first()), id(data.last()));
-    ok(
-        &json!({"object": "list", "data": data, "first_id": first, "last_id": last,
-        "has_more": has_more}),
-    )
+    ok(&json!({"object": "list", "data": data, "first_id": first, "last_id": last,
+        "has_more": has_more}))
 }
 
 /// An object, or the refusal that says how its kind is missed.
-pub(crate) fn one(
-    call: &Call,
-    place: Place<'_>,
-    id: &str,
-    missing: fn(&str) -> Failure,
-) -> Result<Reply, Failure> {
-    call.shared
-        .store
-        .value(place, id)
-        .map(|value| ok(&value))
-        .ok_or_else(|| missing(id))
+pub(crate) fn one(call: &Call, place: Place<'_>, id: &str, missing: fn(&str) -> Failure) -> Result<Reply, Failure> {
+    call.shared.store.value(place, id).map(|value| ok(&value)).ok_or_else(|| missing(id))
 }
 
 /// Puts the request's fields over the object's, except those that the provider decides.
@@ -81,10 +67,7 @@ pub(crate) fn delete(
     object: &str,
     missing: fn(&str) -> Failure,
 ) -> Result<Reply, Failure> {
-    call.shared
-        .store
-        .remove(place, id)
-        .ok_or_else(|| missing(id))?;
+    call.shared.store.remove(place, id).ok_or_else(|| missing(id))?;
     Ok(ok(&json!({"id": id, "object": object, "deleted": true})))
 }
 
@@ -92,11 +75,7 @@ pub(crate) fn delete(
 pub(crate) async fn conversations(call: &mut Call, path: &[&str]) -> Result<Reply, Failure> {
     let method = call.parts.method.clone();
     let project = call.project();
-    let here = Place {
-        kind: "conversation",
-        parent: "",
-        project: &project,
-    };
+    let here = Place { kind: "conversation", parent: "", project: &project };
     let no_such: fn(&str) -> Failure = no_conversation;
     match (method.as_str(), path) {
         ("POST", []) => {
@@ -115,49 +94,21 @@ pub(crate) async fn conversations(call: &mut Call, path: &[&str]) -> Result<Repl
         ("DELETE", [id]) => delete(call, here, id, "conversation.deleted", no_such),
         ("GET", [id, "items"]) => {
             one(call, here, id, no_such)?;
-            Ok(list(
-                call,
-                Place {
-                    kind: "item",
-                    parent: id,
-                    project: &project,
-                },
-            ))
+            Ok(list(call, Place { kind: "item", parent: id, project: &project }))
         }
         ("POST", [id, "items"]) => {
             one(call, here, id, no_such)?;
             let request: Value = call.json().await?;
             add_items(call, id, &project, &request)
         }
-        ("GET", [id, "items", item]) => one(
-            call,
-            Place {
-                kind: "item",
-                parent: id,
-                project: &project,
-            },
-            item,
-            no_such,
-        ),
+        ("GET", [id, "items", item]) => one(call, Place { kind: "item", parent: id, project: &project }, item, no_such),
         _ => Err(lost(call, "O26")),
     }
 }
 
-fn add_items(
-    call: &mut Call,
-    parent: &str,
-    project: &str,
-    request: &Value,
-) -> Result<Reply, Failure> {
-    let items = request
-        .get("items")
-        .and_then(Value::as_array)
-        .ok_or_else(|| required("items"))?;
-    let place = Place {
-        kind: "item",
-        parent,
-        project,
-    };
+fn add_items(call: &mut Call, parent: &str, project: &str, request: &Value) -> Result<Reply, Failure> {
+    let items = request.get("items").and_then(Value::as_array).ok_or_else(|| required("items"))?;
+    let place = Place { kind: "item", parent, project };
     let mut data = Vec::new();
     for item in items.iter().take(20) {
         let mut item = item.clone();
@@ -176,40 +127,25 @@ fn add_items(
     }
     let id = |item: Option<&Value>| item.and_then(|item| item.get("id")).cloned();
     let (first, last) = (id(data.first()), id(data.last()));
-    Ok(ok(
-        &json!({"object": "list", "data": data, "first_id": first, "last_id": last,
-        "has_more": false}),
-    ))
+    Ok(ok(&json!({"object": "list", "data": data, "first_id": first, "last_id": last,
+        "has_more": false})))
 }
 
 pub(crate) fn no_conversation(id: &str) -> Failure {
-    Failure::new(
-        "X404",
-        404,
-        format!("Conversation with id '{id}' not found."),
-    )
+    Failure::new("X404", 404, format!("Conversation with id '{id}' not found."))
 }
 
 /// `/v1/batches` and below. A batch is done as soon as it is looked at.
 pub(crate) async fn batches(call: &mut Call, path: &[&str]) -> Result<Reply, Failure> {
     let method = call.parts.method.clone();
     let project = call.project();
-    let here = Place {
-        kind: "batch",
-        parent: "",
-        project: &project,
-    };
+    let here = Place { kind: "batch", parent: "", project: &project };
     match (method.as_str(), path) {
         ("POST", []) => {
             let request: Value = call.json().await?;
             let file = request.get("input_file_id").and_then(Value::as_str);
             let file = file.ok_or_else(|| required("input_file_id"))?;
-            if call
-                .shared
-                .store
-                .value(super::files::place(&project), file)
-                .is_none()
-            {
+            if call.shared.store.value(super::files::place(&project), file).is_none() {
                 let message = format!("No such File object: {file}");
                 return Err(Failure::new("X404", 404, message).param("input_file_id"));
             }
@@ -236,13 +172,7 @@ fn batch(call: &Call, id: &str, request: &Value) -> Value {
         "request_counts": {"total": 0, "completed": 0, "failed": 0}, "metadata": field("metadata")})
 }
 
-fn settle(
-    call: &Call,
-    place: Place<'_>,
-    id: &str,
-    status: &str,
-    stamp: &str,
-) -> Result<Reply, Failure> {
+fn settle(call: &Call, place: Place<'_>, id: &str, status: &str, stamp: &str) -> Result<Reply, Failure> {
     let now = call.now();
     let settled = call.shared.store.with(place, id, |object| {
         if object.value["status"] == "validating" {
@@ -251,20 +181,14 @@ fn settle(
         }
         object.value.clone()
     });
-    settled
-        .map(|value| ok(&value))
-        .ok_or_else(|| Failure::new("X404", 404, format!("No batch found with id '{id}'.")))
+    settled.map(|value| ok(&value)).ok_or_else(|| Failure::new("X404", 404, format!("No batch found with id '{id}'.")))
 }
 
 /// `/v1/vector_stores` and below.
 pub(crate) async fn vector_stores(call: &mut Call, path: &[&str]) -> Result<Reply, Failure> {
     let method = call.parts.method.clone();
     let project = call.project();
-    let here = Place {
-        kind: "vector_store",
-        parent: "",
-        project: &project,
-    };
+    let here = Place { kind: "vector_store", parent: "", project: &project };
     let no_such: fn(&str) -> Failure = no_vector_store;
     if let [id, _, ..] = path {
         one(call, here, id, no_such)?;
@@ -294,18 +218,10 @@ pub(crate) async fn vector_stores(call: &mut Call, path: &[&str]) -> Result<Repl
     }
 }
 
-async fn vector_store_files(
-    call: &mut Call,
-    parent: &str,
-    path: &[&str],
-) -> Result<Reply, Failure> {
+async fn vector_store_files(call: &mut Call, parent: &str, path: &[&str]) -> Result<Reply, Failure> {
     let method = call.parts.method.clone();
     let project = call.project();
-    let here = Place {
-        kind: "vector_store.file",
-        parent,
-        project: &project,
-    };
+    let here = Place { kind: "vector_store.file", parent, project: &project };
     match (method.as_str(), path) {
         ("POST", []) => {
             let request: Value = call.json().await?;
@@ -317,45 +233,25 @@ async fn vector_store_files(
                 "chunking_strategy": {"type": "static", "static": {"max_chunk_size_tokens": 800,
                     "chunk_overlap_tokens": 400}}});
             // The same file may be in several stores, so its name here is made of both.
-            call.shared
-                .store
-                .insert(here, &format!("{parent}/{file}"), value.clone());
+            call.shared.store.insert(here, &format!("{parent}/{file}"), value.clone());
             Ok(ok(&value))
         }
         ("GET", []) => Ok(list(call, here)),
-        ("GET", [file]) => one(
-            call,
-            here,
-            &format!("{parent}/{file}"),
-            no_vector_store_file,
-        ),
+        ("GET", [file]) => one(call, here, &format!("{parent}/{file}"), no_vector_store_file),
         ("DELETE", [file]) => {
             let id = format!("{parent}/{file}");
-            call.shared
-                .store
-                .remove(here, &id)
-                .ok_or_else(|| no_vector_store_file(&id))?;
-            Ok(ok(
-                &json!({"id": file, "object": "vector_store.file.deleted", "deleted": true}),
-            ))
+            call.shared.store.remove(here, &id).ok_or_else(|| no_vector_store_file(&id))?;
+            Ok(ok(&json!({"id": file, "object": "vector_store.file.deleted", "deleted": true})))
         }
         _ => Err(lost(call, "O26")),
     }
 }
 
 fn no_vector_store(id: &str) -> Failure {
-    Failure::new(
-        "X404",
-        404,
-        format!("Vector store with id '{id}' not found."),
-    )
+    Failure::new("X404", 404, format!("Vector store with id '{id}' not found."))
 }
 
 fn no_vector_store_file(id: &str) -> Failure {
     let file = id.rsplit('/').next().unwrap_or_default();
-    Failure::new(
-        "X404",
-        404,
-        format!("No file found with id '{file}' in vector store."),
-    )
+    Failure::new("X404", 404, format!("No file found with id '{file}' in vector store."))
 }

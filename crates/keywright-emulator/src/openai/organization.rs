@@ -32,15 +32,9 @@ pub(crate) async fn handle(call: &mut Call, path: &[&str]) -> Result<Reply, Fail
         }
         ("DELETE", ["projects", project, "service_accounts", id]) => delete(call, project, id),
         ("POST", ["projects", project, "service_accounts", id, "api_keys"]) => {
-            call.shared
-                .store
-                .value(accounts(project), id)
-                .ok_or_else(|| no_account(id))?;
+            call.shared.store.value(accounts(project), id).ok_or_else(|| no_account(id))?;
             let request: Value = call.json().await?;
-            let name = request
-                .get("name")
-                .and_then(Value::as_str)
-                .unwrap_or("Secret Key");
+            let name = request.get("name").and_then(Value::as_str).unwrap_or("Secret Key");
             Ok(ok(&make_key(call, project, id, name)?))
         }
         ("GET", ["projects", project, "api_keys"]) => Ok(keys(call, project)),
@@ -51,11 +45,9 @@ pub(crate) async fn handle(call: &mut Call, path: &[&str]) -> Result<Reply, Fail
 
 fn projects(call: &Call) -> Reply {
     let id = call.project();
-    ok(
-        &json!({"object": "list", "data": [{"id": id, "object": "organization.project",
+    ok(&json!({"object": "list", "data": [{"id": id, "object": "organization.project",
         "name": "Keywright Emulator", "created_at": call.now(), "archived_at": null,
-        "status": "active"}], "first_id": id, "last_id": id, "has_more": false}),
-    )
+        "status": "active"}], "first_id": id, "last_id": id, "has_more": false}))
 }
 
 async fn create(call: &mut Call, project: &str) -> Result<Reply, Failure> {
@@ -65,24 +57,16 @@ async fn create(call: &mut Call, project: &str) -> Result<Reply, Failure> {
     let id = call.ids.object("svc_acct_");
     let mut account = json!({"object": "organization.project.service_account", "id": id,
         "name": name, "role": "member", "created_at": call.now()});
-    call.shared
-        .store
-        .insert(accounts(project), &id, account.clone());
+    call.shared.store.insert(accounts(project), &id, account.clone());
     account["api_key"] = make_key(call, project, &id, "Secret Key")?;
     Ok(ok(&account))
 }
 
 /// Makes a key, which works once it has spread. Its value is told this once.
 fn make_key(call: &mut Call, project: &str, account: &str, name: &str) -> Result<Value, Failure> {
-    let value = format!(
-        "sk-svcacct-{}{MARKER}{}",
-        call.ids.base62(74),
-        call.ids.base62(74)
-    );
+    let value = format!("sk-svcacct-{}{MARKER}{}", call.ids.base62(74), call.ids.base62(74));
     let id = call.ids.object("key_");
-    let spec = KeySpec::valid()
-        .project(project)
-        .organization(call.owner().organization.clone());
+    let spec = KeySpec::valid().project(project).organization(call.owner().organization.clone());
     spread(call, &value, &spec)?;
     let listed = json!({"object": "organization.project.api_key", "id": id, "name": name,
         "redacted_value": crate::mask::openai_echo(&value), "created_at": call.now(),
@@ -90,13 +74,9 @@ fn make_key(call: &mut Call, project: &str, account: &str, name: &str) -> Result
         "owner": {"type": "service_account", "service_account": {"id": account, "name": name,
             "role": "member", "created_at": call.now(),
             "object": "organization.project.service_account"}}});
-    call.shared
-        .store
-        .insert_hiding(keys_of(project), &id, listed, value.clone().into_bytes());
-    Ok(
-        json!({"object": "organization.project.service_account.api_key", "value": value,
-        "name": name, "created_at": call.now(), "id": id}),
-    )
+    call.shared.store.insert_hiding(keys_of(project), &id, listed, value.clone().into_bytes());
+    Ok(json!({"object": "organization.project.service_account.api_key", "value": value,
+        "name": name, "created_at": call.now(), "id": id}))
 }
 
 fn keys(call: &Call, project: &str) -> Reply {
@@ -104,20 +84,10 @@ fn keys(call: &Call, project: &str) -> Reply {
 }
 
 fn delete(call: &Call, project: &str, id: &str) -> Result<Reply, Failure> {
-    call.shared
-        .store
-        .remove(accounts(project), id)
-        .ok_or_else(|| no_account(id))?;
-    let all = Page {
-        limit: usize::MAX,
-        oldest_first: true,
-        after: None,
-    };
+    call.shared.store.remove(accounts(project), id).ok_or_else(|| no_account(id))?;
+    let all = Page { limit: usize::MAX, oldest_first: true, after: None };
     let (keys, _) = call.shared.store.list(keys_of(project), all);
-    for key in keys
-        .iter()
-        .filter(|key| key["owner"]["service_account"]["id"] == id)
-    {
+    for key in keys.iter().filter(|key| key["owner"]["service_account"]["id"] == id) {
         if let Some(key) = key["id"].as_str() {
             delete_key(call, project, key)?;
         }
@@ -132,9 +102,7 @@ fn delete_key(call: &Call, project: &str, id: &str) -> Result<Reply, Failure> {
     if let Ok(value) = String::from_utf8(key.hidden) {
         spread(call, &value, &KeyState::Revoked.into())?;
     }
-    Ok(ok(
-        &json!({"object": "organization.project.api_key.deleted", "id": id, "deleted": true}),
-    ))
+    Ok(ok(&json!({"object": "organization.project.api_key.deleted", "id": id, "deleted": true})))
 }
 
 /// Tells the edge about a key; it hears of it after the propagation delay.
@@ -147,19 +115,11 @@ fn spread(call: &Call, key: &str, spec: &KeySpec) -> Result<(), Failure> {
 }
 
 const fn accounts(project: &str) -> Place<'_> {
-    Place {
-        kind: "service_account",
-        parent: "",
-        project,
-    }
+    Place { kind: "service_account", parent: "", project }
 }
 
 const fn keys_of(project: &str) -> Place<'_> {
-    Place {
-        kind: "api_key",
-        parent: "",
-        project,
-    }
+    Place { kind: "api_key", parent: "", project }
 }
 
 fn no_account(id: &str) -> Failure {

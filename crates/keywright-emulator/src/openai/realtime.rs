@@ -29,19 +29,14 @@ use crate::text::pieces;
 pub(crate) fn wanted(call: &Call) -> bool {
     call.provider == Provider::OpenAi
         && matches!(call.path(), "/v1/realtime" | "/v1/realtime/")
-        && call
-            .header("upgrade")
-            .is_some_and(|to| to.eq_ignore_ascii_case("websocket"))
+        && call.header("upgrade").is_some_and(|to| to.eq_ignore_ascii_case("websocket"))
 }
 
 /// Answers the upgrade, and says which answer that was.
 pub(crate) fn open(call: &mut Call, stop: watch::Receiver<()>) -> (Response<Script>, &'static str) {
     let refused = gate::check(call, Door::Responses).err();
     if let Some(failure) = refused.as_ref().filter(|failure| failure.id == "O14") {
-        let failure = Failure {
-            status: 403,
-            ..failure.clone()
-        };
+        let failure = Failure { status: 403, ..failure.clone() };
         let reply = wire::refuse(call, Door::Core, &failure);
         return (faults::respond(reply, None), failure.id);
     }
@@ -50,10 +45,7 @@ pub(crate) fn open(call: &mut Call, stop: watch::Receiver<()>) -> (Response<Scri
         let reply = wire::refuse(call, Door::Core, &failure);
         return (faults::respond(reply, None), failure.id);
     };
-    let digest = Sha1::new()
-        .chain_update(key.as_bytes())
-        .chain_update(HANDSHAKE)
-        .finalize();
+    let digest = Sha1::new().chain_update(key.as_bytes()).chain_update(HANDSHAKE).finalize();
     let accept = STANDARD.encode(digest);
     let answer = refused.as_ref().map_or("ok", |failure| failure.id);
     let session = Session {
@@ -87,10 +79,7 @@ fn switching(accept: &str, protocol: Option<&'static str>) -> Response<Script> {
 /// Of the offered sub-protocols only `realtime` is one; the others carry data.
 fn chosen_protocol(call: &Call) -> Option<&'static str> {
     let offered = call.header("sec-websocket-protocol")?;
-    offered
-        .split(',')
-        .any(|one| one.trim() == "realtime")
-        .then_some("realtime")
+    offered.split(',').any(|one| one.trim() == "realtime").then_some("realtime")
 }
 
 struct Session {
@@ -106,9 +95,8 @@ impl Session {
     async fn run(mut self, upgrade: hyper::upgrade::OnUpgrade, mut stop: watch::Receiver<()>) {
         let talk = async {
             let Ok(upgraded) = upgrade.await else { return };
-            let config = WebSocketConfig::default()
-                .max_message_size(Some(MESSAGE_LIMIT))
-                .max_frame_size(Some(MESSAGE_LIMIT));
+            let config =
+                WebSocketConfig::default().max_message_size(Some(MESSAGE_LIMIT)).max_frame_size(Some(MESSAGE_LIMIT));
             let io = TokioIo::new(upgraded);
             let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
             // A peer that leaves ends the session; there is nobody to tell.
@@ -120,17 +108,12 @@ impl Session {
         }
     }
 
-    async fn talk(
-        &mut self,
-        mut socket: Socket,
-    ) -> Result<(), tokio_tungstenite::tungstenite::Error> {
+    async fn talk(&mut self, mut socket: Socket) -> Result<(), tokio_tungstenite::tungstenite::Error> {
         if let Some(failure) = self.refused.take() {
             return self.refuse(socket, &failure).await;
         }
         let session = self.session();
-        socket
-            .send(self.event("session.created", json!({"session": session})))
-            .await?;
+        socket.send(self.event("session.created", json!({"session": session}))).await?;
         while let Some(message) = socket.next().await {
             match message? {
                 Message::Text(text) => {
@@ -157,10 +140,7 @@ impl Session {
             Some(code) => format!("{}.{code}", failure.kind),
             None => failure.kind.to_owned(),
         };
-        let frame = CloseFrame {
-            code: CloseCode::from(3000),
-            reason: reason.into(),
-        };
+        let frame = CloseFrame { code: CloseCode::from(3000), reason: reason.into() };
         socket.send(Message::Close(Some(frame))).await?;
         // Reading on lets the peer's own close arrive before the connection goes.
         while let Some(Ok(_)) = socket.next().await {}

@@ -56,10 +56,7 @@ async fn create(call: &mut Call, project: &str) -> Result<Reply, Failure> {
     check_context(call, &request, project)?;
     let used = tokens(input.to_string().len());
     let words = pieces(request.max_output_tokens);
-    let (id, message) = (
-        format!("resp_{}", call.ids.hex(48)),
-        format!("msg_{}", call.ids.hex(48)),
-    );
+    let (id, message) = (format!("resp_{}", call.ids.hex(48)), format!("msg_{}", call.ids.hex(48)));
     let item = output_item(&message, "completed", &words.concat());
     let whole = response(call, &request, &id, &model);
     let mut done = whole.clone();
@@ -92,11 +89,7 @@ fn check_context(call: &Call, request: &ResponseRequest, project: &str) -> Resul
     }
     let conversation = request.conversation.as_ref();
     let id = conversation.and_then(|one| one.as_str().or_else(|| one.get("id")?.as_str()));
-    let home = Place {
-        kind: "conversation",
-        parent: "",
-        project,
-    };
+    let home = Place { kind: "conversation", parent: "", project };
     match id {
         Some(id) if call.shared.store.value(home, id).is_none() => Err(no_conversation(id)),
         _ => Ok(()),
@@ -134,13 +127,7 @@ fn part(text: &str) -> Value {
     json!({"type": "output_text", "annotations": [], "logprobs": [], "text": text})
 }
 
-fn events(
-    call: &mut Call,
-    begun: &Value,
-    done: &Value,
-    item: &str,
-    words: &[&'static str],
-) -> Vec<Bytes> {
+fn events(call: &mut Call, begun: &Value, done: &Value, item: &str, words: &[&'static str]) -> Vec<Bytes> {
     let text = words.concat();
     let place = json!({"item_id": item, "output_index": 0, "content_index": 0});
     let in_place = |fields: Value| merged(&place, fields);
@@ -148,32 +135,17 @@ fn events(
     let mut told = vec![
         ("response.created", json!({"response": begun})),
         ("response.in_progress", json!({"response": begun})),
-        (
-            "response.output_item.added",
-            at_item(output_item(item, "in_progress", "")),
-        ),
-        (
-            "response.content_part.added",
-            in_place(json!({"part": part("")})),
-        ),
+        ("response.output_item.added", at_item(output_item(item, "in_progress", ""))),
+        ("response.content_part.added", in_place(json!({"part": part("")}))),
     ];
     for word in words {
         let padding = call.ids.base62(12);
         let fields = json!({"delta": word, "logprobs": [], "obfuscation": padding});
         told.push(("response.output_text.delta", in_place(fields)));
     }
-    told.push((
-        "response.output_text.done",
-        in_place(json!({"text": text, "logprobs": []})),
-    ));
-    told.push((
-        "response.content_part.done",
-        in_place(json!({"part": part(&text)})),
-    ));
-    told.push((
-        "response.output_item.done",
-        at_item(output_item(item, "completed", &text)),
-    ));
+    told.push(("response.output_text.done", in_place(json!({"text": text, "logprobs": []}))));
+    told.push(("response.content_part.done", in_place(json!({"part": part(&text)}))));
+    told.push(("response.output_item.done", at_item(output_item(item, "completed", &text))));
     told.push(("response.completed", json!({"response": done})));
     told.into_iter()
         .enumerate()
@@ -194,13 +166,9 @@ pub(crate) fn merged(first: &Value, second: Value) -> Value {
 }
 
 fn bad_model(model: &str) -> Failure {
-    Failure::new(
-        "O18",
-        400,
-        format!("The requested model '{model}' does not exist."),
-    )
-    .param("model")
-    .code("model_not_found")
+    Failure::new("O18", 400, format!("The requested model '{model}' does not exist."))
+        .param("model")
+        .code("model_not_found")
 }
 
 fn no_response(id: &str) -> Failure {
@@ -208,9 +176,5 @@ fn no_response(id: &str) -> Failure {
 }
 
 const fn place(project: &str) -> Place<'_> {
-    Place {
-        kind: "response",
-        parent: "",
-        project,
-    }
+    Place { kind: "response", parent: "", project }
 }

@@ -15,18 +15,9 @@ use crate::store::Place;
 use crate::text::pieces;
 
 /// `/v1/threads/{thread}/runs` and below.
-pub(crate) async fn handle(
-    call: &mut Call,
-    thread: &str,
-    path: &[&str],
-    project: &str,
-) -> Result<Reply, Failure> {
+pub(crate) async fn handle(call: &mut Call, thread: &str, path: &[&str], project: &str) -> Result<Reply, Failure> {
     let method = call.parts.method.clone();
-    let here = Place {
-        kind: "run",
-        parent: thread,
-        project,
-    };
+    let here = Place { kind: "run", parent: thread, project };
     match (method.as_str(), path) {
         ("POST", []) => {
             let request: Map<String, Value> = call.json().await?;
@@ -61,31 +52,16 @@ pub(crate) async fn create_with_thread(call: &mut Call, project: &str) -> Result
     };
     find_assistant(call, &request, project)?;
     let thread = new_thread(call, fields, project);
-    let id = thread
-        .get("id")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
+    let id = thread.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
     let first = vec![named_event("thread.created", &thread)];
     create(call, &id, request, project, first)
 }
 
-fn find_assistant(
-    call: &Call,
-    request: &Map<String, Value>,
-    project: &str,
-) -> Result<Value, Failure> {
+fn find_assistant(call: &Call, request: &Map<String, Value>, project: &str) -> Result<Value, Failure> {
     let id = request.get("assistant_id").and_then(Value::as_str);
     let id = id.ok_or_else(|| required("assistant_id"))?;
-    let place = Place {
-        kind: "assistant",
-        parent: "",
-        project,
-    };
-    call.shared
-        .store
-        .value(place, id)
-        .ok_or_else(|| no_assistant(id))
+    let place = Place { kind: "assistant", parent: "", project };
+    call.shared.store.value(place, id).ok_or_else(|| no_assistant(id))
 }
 
 fn create(
@@ -96,36 +72,17 @@ fn create(
     events: Vec<Bytes>,
 ) -> Result<Reply, Failure> {
     let assistant = find_assistant(call, &request, project)?;
-    let streams = request
-        .get("stream")
-        .and_then(Value::as_bool)
-        .unwrap_or(false);
+    let streams = request.get("stream").and_then(Value::as_bool).unwrap_or(false);
     let run = new_run(call, thread, &assistant, request);
-    let id = run
-        .get("id")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
-    call.shared.store.insert(
-        Place {
-            kind: "run",
-            parent: thread,
-            project,
-        },
-        &id,
-        run.clone(),
-    );
+    let id = run.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+    call.shared.store.insert(Place { kind: "run", parent: thread, project }, &id, run.clone());
     if !streams {
         return Ok(ok(&run));
     }
     let mut events = events;
     for status in ["created", "queued", "in_progress"] {
         let mut told = run.clone();
-        told["status"] = json!(if status == "created" {
-            "queued"
-        } else {
-            status
-        });
+        told["status"] = json!(if status == "created" { "queued" } else { status });
         events.push(named_event(&format!("thread.run.{status}"), &told));
     }
     if wants_tool(&run) {
@@ -151,9 +108,7 @@ fn new_run(call: &mut Call, thread: &str, assistant: &Value, request: Map<String
         "max_completion_tokens": null, "incomplete_details": null, "tool_choice": "auto",
         "truncation_strategy": {"type": "auto", "last_messages": null},
         "response_format": "auto", "parallel_tool_calls": true});
-    let known = request
-        .into_iter()
-        .filter(|(name, value)| name != "thread_id" && !value.is_null());
+    let known = request.into_iter().filter(|(name, value)| name != "thread_id" && !value.is_null());
     overlay(&mut run, known.collect());
     run
 }
@@ -161,17 +116,12 @@ fn new_run(call: &mut Call, thread: &str, assistant: &Value, request: Map<String
 /// A run with a function among its tools asks for it once.
 fn wants_tool(run: &Value) -> bool {
     let tools = run.get("tools").and_then(Value::as_array);
-    run["required_action"].is_null()
-        && tools.is_some_and(|tools| tools.iter().any(|tool| tool["type"] == "function"))
+    run["required_action"].is_null() && tools.is_some_and(|tools| tools.iter().any(|tool| tool["type"] == "function"))
 }
 
 /// What a look at a run does: it moves on from the queue.
 fn advance(call: &mut Call, thread: &str, id: &str, project: &str) {
-    let place = Place {
-        kind: "run",
-        parent: thread,
-        project,
-    };
+    let place = Place { kind: "run", parent: thread, project };
     let Some(run) = call.shared.store.value(place, id) else {
         return;
     };
@@ -187,18 +137,12 @@ fn advance(call: &mut Call, thread: &str, id: &str, project: &str) {
 
 fn ask_tool(call: &mut Call, thread: &str, id: &str, project: &str) -> Option<Value> {
     let tool = call.ids.object("call_");
-    let place = Place {
-        kind: "run",
-        parent: thread,
-        project,
-    };
+    let place = Place { kind: "run", parent: thread, project };
     call.shared.store.with(place, id, |object| {
         let run = &mut object.value;
-        let name = run["tools"].as_array().and_then(|tools| {
-            tools
-                .iter()
-                .find_map(|tool| tool["function"]["name"].as_str().map(str::to_owned))
-        });
+        let name = run["tools"]
+            .as_array()
+            .and_then(|tools| tools.iter().find_map(|tool| tool["function"]["name"].as_str().map(str::to_owned)));
         run["status"] = json!("requires_action");
         run["required_action"] = json!({"type": "submit_tool_outputs", "submit_tool_outputs":
             {"tool_calls": [{"id": tool, "type": "function",
@@ -207,18 +151,9 @@ fn ask_tool(call: &mut Call, thread: &str, id: &str, project: &str) -> Option<Va
     })
 }
 
-async fn answer_tools(
-    call: &mut Call,
-    thread: &str,
-    id: &str,
-    project: &str,
-) -> Result<Reply, Failure> {
+async fn answer_tools(call: &mut Call, thread: &str, id: &str, project: &str) -> Result<Reply, Failure> {
     let request: Value = call.json().await?;
-    let place = Place {
-        kind: "run",
-        parent: thread,
-        project,
-    };
+    let place = Place { kind: "run", parent: thread, project };
     let waited = call.shared.store.with(place, id, |object| {
         let waits = object.value["status"] == "requires_action";
         if waits {
@@ -227,9 +162,7 @@ async fn answer_tools(
         waits
     });
     if waited != Some(true) {
-        let message = format!(
-            "Runs in status other than 'requires_action' do not accept tool outputs: '{id}'."
-        );
+        let message = format!("Runs in status other than 'requires_action' do not accept tool outputs: '{id}'.");
         return Err(Failure::new("X400", 400, message));
     }
     if request.get("stream").and_then(Value::as_bool) == Some(true) {
@@ -243,11 +176,7 @@ async fn answer_tools(
 
 /// Answers: the step, the message, and the run's end, as objects and as events.
 fn tell_answer(call: &mut Call, thread: &str, id: &str, project: &str, events: &mut Vec<Bytes>) {
-    let place = Place {
-        kind: "run",
-        parent: thread,
-        project,
-    };
+    let place = Place { kind: "run", parent: thread, project };
     let Some(run) = call.shared.store.value(place, id) else {
         return;
     };
@@ -278,10 +207,7 @@ fn tell_answer(call: &mut Call, thread: &str, id: &str, project: &str, events: &
         events.push(named_event("thread.message.delta", &delta));
     }
     message["content"] = text_content(&words.concat());
-    for (object, name) in [
-        (&mut message, "thread.message"),
-        (&mut step, "thread.run.step"),
-    ] {
+    for (object, name) in [(&mut message, "thread.message"), (&mut step, "thread.run.step")] {
         object["status"] = json!("completed");
         object["completed_at"] = json!(now);
         if name == "thread.run.step" {
@@ -290,9 +216,7 @@ fn tell_answer(call: &mut Call, thread: &str, id: &str, project: &str, events: &
         events.push(named_event(&format!("{name}.completed"), object));
     }
     store_message(call, thread, project, message);
-    call.shared
-        .store
-        .insert(steps_of(id, project), &step_id, step);
+    call.shared.store.insert(steps_of(id, project), &step_id, step);
     let done = call.shared.store.with(place, id, |object| {
         let run = &mut object.value;
         run["status"] = json!("completed");
@@ -305,13 +229,7 @@ fn tell_answer(call: &mut Call, thread: &str, id: &str, project: &str, events: &
     events.extend(done.map(|run| named_event("thread.run.completed", &run)));
 }
 
-fn finish(
-    call: &Call,
-    place: Place<'_>,
-    id: &str,
-    status: &str,
-    stamp: &str,
-) -> Result<Reply, Failure> {
+fn finish(call: &Call, place: Place<'_>, id: &str, status: &str, stamp: &str) -> Result<Reply, Failure> {
     let now = call.now();
     let ended = call.shared.store.with(place, id, |object| {
         object.value["status"] = json!(status);
@@ -322,11 +240,7 @@ fn finish(
 }
 
 const fn steps_of<'a>(run: &'a str, project: &'a str) -> Place<'a> {
-    Place {
-        kind: "step",
-        parent: run,
-        project,
-    }
+    Place { kind: "step", parent: run, project }
 }
 
 fn no_run(id: &str) -> Failure {

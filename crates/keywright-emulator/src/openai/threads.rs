@@ -31,11 +31,7 @@ pub(crate) async fn handle(call: &mut Call, path: &[&str]) -> Result<Reply, Fail
 
 async fn assistants(call: &mut Call, path: &[&str], project: &str) -> Result<Reply, Failure> {
     let method = call.parts.method.clone();
-    let here = Place {
-        kind: "assistant",
-        parent: "",
-        project,
-    };
+    let here = Place { kind: "assistant", parent: "", project };
     let no_such: fn(&str) -> Failure = no_assistant;
     match (method.as_str(), path) {
         ("POST", []) => {
@@ -74,16 +70,8 @@ pub(crate) fn new_thread(call: &mut Call, mut fields: Map<String, Value>, projec
     let mut value = json!({"id": id, "object": "thread", "created_at": call.now(), "metadata": {},
         "tool_resources": {}});
     overlay(&mut value, fields);
-    call.shared
-        .store
-        .insert(thread_place(project), &id, value.clone());
-    for message in messages
-        .as_ref()
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .take(100)
-    {
+    call.shared.store.insert(thread_place(project), &id, value.clone());
+    for message in messages.as_ref().and_then(Value::as_array).into_iter().flatten().take(100) {
         let message = new_message(call, &id, message);
         store_message(call, &id, project, message);
     }
@@ -100,18 +88,9 @@ async fn thread(call: &mut Call, id: &str, project: &str) -> Result<Reply, Failu
     }
 }
 
-async fn messages(
-    call: &mut Call,
-    thread: &str,
-    path: &[&str],
-    project: &str,
-) -> Result<Reply, Failure> {
+async fn messages(call: &mut Call, thread: &str, path: &[&str], project: &str) -> Result<Reply, Failure> {
     let method = call.parts.method.clone();
-    let here = Place {
-        kind: "message",
-        parent: thread,
-        project,
-    };
+    let here = Place { kind: "message", parent: thread, project };
     match (method.as_str(), path) {
         ("POST", []) => {
             let request: Value = call.json().await?;
@@ -129,23 +108,14 @@ async fn messages(
 
 /// A message of the user, from what the request says.
 fn new_message(call: &mut Call, thread: &str, request: &Value) -> Value {
-    let role = request
-        .get("role")
-        .and_then(Value::as_str)
-        .unwrap_or("user");
+    let role = request.get("role").and_then(Value::as_str).unwrap_or("user");
     let content = match request.get("content") {
         Some(Value::String(text)) => text_content(text),
         Some(Value::Array(parts)) => parts.iter().map(stored_part).collect(),
         _ => json!([]),
     };
-    let metadata = request
-        .get("metadata")
-        .cloned()
-        .unwrap_or_else(|| json!({}));
-    let attachments = request
-        .get("attachments")
-        .cloned()
-        .unwrap_or_else(|| json!([]));
+    let metadata = request.get("metadata").cloned().unwrap_or_else(|| json!({}));
+    let attachments = request.get("attachments").cloned().unwrap_or_else(|| json!([]));
     let id = call.ids.object("msg_");
     json!({"id": id, "object": "thread.message", "created_at": call.now(), "thread_id": thread,
         "role": role, "content": content, "assistant_id": null, "run_id": null,
@@ -166,36 +136,16 @@ pub(crate) fn text_content(text: &str) -> Value {
 }
 
 pub(crate) fn store_message(call: &Call, thread: &str, project: &str, message: Value) {
-    let id = message
-        .get("id")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
-    call.shared.store.insert(
-        Place {
-            kind: "message",
-            parent: thread,
-            project,
-        },
-        &id,
-        message,
-    );
+    let id = message.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+    call.shared.store.insert(Place { kind: "message", parent: thread, project }, &id, message);
 }
 
 fn find_thread(call: &Call, id: &str, project: &str) -> Result<(), Failure> {
-    call.shared
-        .store
-        .value(thread_place(project), id)
-        .map(drop)
-        .ok_or_else(|| no_thread(id))
+    call.shared.store.value(thread_place(project), id).map(drop).ok_or_else(|| no_thread(id))
 }
 
 pub(crate) const fn thread_place(project: &str) -> Place<'_> {
-    Place {
-        kind: "thread",
-        parent: "",
-        project,
-    }
+    Place { kind: "thread", parent: "", project }
 }
 
 /// Another project's object is missed in the same words as one that never was.

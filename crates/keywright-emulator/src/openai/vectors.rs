@@ -27,16 +27,9 @@ pub(crate) async fn embeddings(call: &mut Call) -> Result<Reply, Failure> {
     let model = request.model.ok_or_else(no_model)?;
     check_model(call, &model)?;
     let input = request.input.ok_or_else(|| required("input"))?;
-    let size = request
-        .dimensions
-        .unwrap_or(USUAL_DIMENSIONS)
-        .clamp(1, MOST_DIMENSIONS);
+    let size = request.dimensions.unwrap_or(USUAL_DIMENSIONS).clamp(1, MOST_DIMENSIONS);
     if inputs(&input) * size > MOST_NUMBERS {
-        return Err(Failure::new(
-            "X400",
-            400,
-            "The emulator does not make that many embeddings at once.",
-        ));
+        return Err(Failure::new("X400", 400, "The emulator does not make that many embeddings at once."));
     }
     let base64 = request.encoding_format.as_deref() == Some("base64");
     let data: Vec<Value> = (0..inputs(&input))
@@ -75,26 +68,17 @@ pub(crate) fn vector(call: &mut Call, size: usize) -> Vec<f32> {
 pub(crate) async fn moderations(call: &mut Call) -> Result<Reply, Failure> {
     let request: Value = call.json().await?;
     let input = request.get("input").ok_or_else(|| required("input"))?;
-    let flags: serde_json::Map<String, Value> = CATEGORIES
-        .iter()
-        .map(|name| ((*name).to_owned(), json!(false)))
-        .collect();
-    let scores: serde_json::Map<String, Value> = CATEGORIES
-        .iter()
-        .map(|name| ((*name).to_owned(), json!(0.0001)))
-        .collect();
-    let kinds: serde_json::Map<String, Value> = CATEGORIES
-        .iter()
-        .map(|name| ((*name).to_owned(), json!(["text"])))
-        .collect();
+    let flags: serde_json::Map<String, Value> =
+        CATEGORIES.iter().map(|name| ((*name).to_owned(), json!(false))).collect();
+    let scores: serde_json::Map<String, Value> =
+        CATEGORIES.iter().map(|name| ((*name).to_owned(), json!(0.0001))).collect();
+    let kinds: serde_json::Map<String, Value> =
+        CATEGORIES.iter().map(|name| ((*name).to_owned(), json!(["text"]))).collect();
     let result = json!({"flagged": false, "categories": flags, "category_scores": scores,
         "category_applied_input_types": kinds});
     let results = vec![result; inputs(input)];
     let id = format!("modr-{}", call.ids.base62(29));
-    let model = request
-        .get("model")
-        .and_then(Value::as_str)
-        .unwrap_or("omni-moderation-latest");
+    let model = request.get("model").and_then(Value::as_str).unwrap_or("omni-moderation-latest");
     let body = json!({"id": id, "model": model, "results": results});
     Ok(Reply::json(json::bytes(&body, Layout::TwoLine)))
 }

@@ -57,32 +57,15 @@ struct CodeFirst<'a> {
 
 /// The body of a refusal.
 pub(crate) fn error_bytes(failure: &Failure, layout: Layout) -> bytes::Bytes {
-    let Failure {
-        message,
-        kind,
-        param,
-        code,
-        shape,
-        ..
-    } = failure;
+    let Failure { message, kind, param, code, shape, .. } = failure;
     match shape {
         Shape::Empty => bytes::Bytes::new(),
         Shape::CodeFirst => {
-            let error = CodeFirst {
-                code: *code,
-                message,
-                param: *param,
-                r#type: kind,
-            };
+            let error = CodeFirst { code: *code, message, param: *param, r#type: kind };
             json::bytes(&Envelope { error }, layout)
         }
         _ => {
-            let error = MessageFirst {
-                message,
-                r#type: kind,
-                param: *param,
-                code: *code,
-            };
+            let error = MessageFirst { message, r#type: kind, param: *param, code: *code };
             json::bytes(&Envelope { error }, layout)
         }
     }
@@ -153,10 +136,7 @@ const VERSION: &str = "2020-10-01";
 const EDGE: [(&str, &str); 7] = [
     ("vary", "Origin"),
     ("x-content-type-options", "nosniff"),
-    (
-        "strict-transport-security",
-        "max-age=31536000; includeSubDomains; preload",
-    ),
+    ("strict-transport-security", "max-age=31536000; includeSubDomains; preload"),
     ("x-openai-proxy-wasm", "v0.1"),
     ("cf-cache-status", "DYNAMIC"),
     ("server", "cloudflare"),
@@ -192,9 +172,7 @@ mod tests {
 
     #[test]
     fn the_region_refusal_names_its_code_first() {
-        let failure = Failure::new("O13", 403, "m")
-            .code("c")
-            .shape(Shape::CodeFirst);
+        let failure = Failure::new("O13", 403, "m").code("c").shape(Shape::CodeFirst);
         let bytes = error_bytes(&failure, Layout::Compact);
         assert!(bytes.starts_with(br#"{"error":{"code":"c","message":"m","param":null,"type":"#));
     }

@@ -25,14 +25,8 @@ fn refusal(call: &Call, door: Door, state: &KeyState) -> Option<Failure> {
         KeyState::Unknown => Some(rejected(door, "T1")),
         KeyState::Revoked | KeyState::Expired => Some(rejected(door, "T4")),
         KeyState::OutOfCredit => inference.then(|| credit("T8", 402, NO_CREDIT)),
-        KeyState::SpendLimitedOrg | KeyState::SpendLimitedProject => {
-            inference.then(|| credit("T8m", 402, NO_CREDIT))
-        }
-        KeyState::RateLimited {
-            after,
-            n,
-            retry_after,
-        } => {
+        KeyState::SpendLimitedOrg | KeyState::SpendLimitedProject => inference.then(|| credit("T8m", 402, NO_CREDIT)),
+        KeyState::RateLimited { after, n, retry_after } => {
             let refused = inference && refused_now(call.uses(), *after, *n);
             refused.then(|| credit("T9", 429, TOO_OFTEN).retry_after(*retry_after))
         }
@@ -43,17 +37,11 @@ fn refusal(call: &Call, door: Door, state: &KeyState) -> Option<Failure> {
         | KeyState::RegionBlocked => Some(denied("T14")),
         KeyState::Restricted { .. } => Some(denied("T18")),
         KeyState::Flaky if call.uses() == 0 => Some(denied("T17")),
-        KeyState::ServerError => {
-            Some(Failure::new("T13", 500, "Internal server error").kind("server_error"))
-        }
+        KeyState::ServerError => Some(Failure::new("T13", 500, "Internal server error").kind("server_error")),
         KeyState::Overloaded => Some(
-            Failure::new(
-                "T11",
-                503,
-                "The server is overloaded. Please try again later.",
-            )
-            .kind("server_error")
-            .code("service_unavailable"),
+            Failure::new("T11", 503, "The server is overloaded. Please try again later.")
+                .kind("server_error")
+                .code("service_unavailable"),
         ),
         _ => None,
     }
@@ -85,12 +73,7 @@ pub(crate) fn unauthorized(id: &'static str) -> Failure {
 }
 
 fn denied(id: &'static str) -> Failure {
-    Failure::new(
-        id,
-        403,
-        "You do not have permission to access this resource.",
-    )
-    .code("permission_denied")
+    Failure::new(id, 403, "You do not have permission to access this resource.").code("permission_denied")
 }
 
 fn credit(id: &'static str, status: u16, message: &str) -> Failure {
@@ -100,9 +83,7 @@ fn credit(id: &'static str, status: u16, message: &str) -> Failure {
 /// Checks that the model may be used.
 pub(crate) fn check_model(call: &Call, model: &str) -> Result<(), Failure> {
     let blocked = match call.state().as_deref() {
-        Some(KeyState::ModelBlocked { models }) => {
-            models.is_empty() || models.iter().any(|blocked| blocked == model)
-        }
+        Some(KeyState::ModelBlocked { models }) => models.is_empty() || models.iter().any(|blocked| blocked == model),
         _ => false,
     };
     let listed = call.settings.models == Models::Any || super::inference::serves(model);

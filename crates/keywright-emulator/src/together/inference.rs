@@ -30,24 +30,12 @@ async fn text(call: &mut Call) -> Result<Text, Failure> {
     let written = words.len() as u64;
     let usage = json!({"prompt_tokens": prompt, "completion_tokens": written,
         "total_tokens": prompt + written, "cached_tokens": 0});
-    Ok(Text {
-        id: request_id(call),
-        request,
-        model,
-        words,
-        usage,
-    })
+    Ok(Text { id: request_id(call), request, model, words, usage })
 }
 
 /// `POST /v1/chat/completions`.
 pub(crate) async fn chat(call: &mut Call) -> Result<Reply, Failure> {
-    let Text {
-        id,
-        request,
-        model,
-        words,
-        usage,
-    } = text(call).await?;
+    let Text { id, request, model, words, usage } = text(call).await?;
     if request.messages.is_none() {
         return Err(required("messages"));
     }
@@ -62,35 +50,23 @@ pub(crate) async fn chat(call: &mut Call) -> Result<Reply, Failure> {
     let chunk = |text: &str, finish: Option<&str>, usage: Option<&Value>, token: usize| {
         let delta = json!({"role": "assistant", "content": text, "token_id": token,
             "reasoning": null, "tool_calls": []});
-        json::event(
-            &json!({"id": id, "object": "chat.completion.chunk", "created": created,
+        json::event(&json!({"id": id, "object": "chat.completion.chunk", "created": created,
             "model": model, "usage": usage, "choices": [{"index": 0, "text": text,
                 "logprobs": null, "finish_reason": finish, "seed": finish.map(|_| seed),
-                "delta": delta}]}),
-        )
+                "delta": delta}]}))
     };
     let told = words.iter().enumerate();
-    let mut events: Vec<Bytes> = told
-        .map(|(at, word)| chunk(word, None, None, at + 1000))
-        .collect();
+    let mut events: Vec<Bytes> = told.map(|(at, word)| chunk(word, None, None, at + 1000)).collect();
     events.push(chunk("", Some("stop"), None, 2));
-    events.push(json::event(
-        &json!({"id": id, "object": "chat.completion.chunk",
-        "created": created, "model": model, "choices": [], "usage": usage}),
-    ));
+    events.push(json::event(&json!({"id": id, "object": "chat.completion.chunk",
+        "created": created, "model": model, "choices": [], "usage": usage})));
     events.push(DONE);
     Ok(Reply::events(events, EventStyle::Plain))
 }
 
 /// `POST /v1/completions`.
 pub(crate) async fn completion(call: &mut Call) -> Result<Reply, Failure> {
-    let Text {
-        id,
-        request,
-        model,
-        words,
-        usage,
-    } = text(call).await?;
+    let Text { id, request, model, words, usage } = text(call).await?;
     if request.prompt.is_none() {
         return Err(required("prompt"));
     }
@@ -101,18 +77,10 @@ pub(crate) async fn completion(call: &mut Call) -> Result<Reply, Failure> {
                 "logprobs": null, "seed": 7, "delta": {"content": text}}]})
     };
     if !request.streams() {
-        return Ok(compact(&body(
-            "text.completion",
-            &words.concat(),
-            Some("stop"),
-            Some(&usage),
-        )));
+        return Ok(compact(&body("text.completion", &words.concat(), Some("stop"), Some(&usage))));
     }
     let chunk = "completion.chunk";
-    let mut events: Vec<Bytes> = words
-        .iter()
-        .map(|word| json::event(&body(chunk, word, None, None)))
-        .collect();
+    let mut events: Vec<Bytes> = words.iter().map(|word| json::event(&body(chunk, word, None, None))).collect();
     events.push(json::event(&body(chunk, "", Some("stop"), Some(&usage))));
     events.push(DONE);
     Ok(Reply::events(events, EventStyle::Plain))
@@ -121,10 +89,7 @@ pub(crate) async fn completion(call: &mut Call) -> Result<Reply, Failure> {
 /// `POST /v1/embeddings`.
 pub(crate) async fn embeddings(call: &mut Call) -> Result<Reply, Failure> {
     let request: Value = call.json().await?;
-    let model = request
-        .get("model")
-        .and_then(Value::as_str)
-        .ok_or_else(|| required("model"))?;
+    let model = request.get("model").and_then(Value::as_str).ok_or_else(|| required("model"))?;
     check_model(call, model)?;
     let input = request.get("input").ok_or_else(|| required("input"))?;
     let count = input.as_array().map_or(1, |items| items.len().min(256));
@@ -132,32 +97,21 @@ pub(crate) async fn embeddings(call: &mut Call) -> Result<Reply, Failure> {
         .map(|index| json!({"object": "embedding", "index": index, "embedding": vector(call, 768)}))
         .collect();
     let used = tokens(input.to_string().len());
-    Ok(compact(
-        &json!({"object": "list", "model": model, "data": data,
-        "usage": {"prompt_tokens": used, "total_tokens": used}}),
-    ))
+    Ok(compact(&json!({"object": "list", "model": model, "data": data,
+        "usage": {"prompt_tokens": used, "total_tokens": used}})))
 }
 
 /// `POST /v1/rerank`.
 pub(crate) async fn rerank(call: &mut Call) -> Result<Reply, Failure> {
     let request: Value = call.json().await?;
-    let model = request
-        .get("model")
-        .and_then(Value::as_str)
-        .ok_or_else(|| required("model"))?;
+    let model = request.get("model").and_then(Value::as_str).ok_or_else(|| required("model"))?;
     check_model(call, model)?;
-    let count = request
-        .get("documents")
-        .and_then(Value::as_array)
-        .map_or(0, Vec::len);
-    let results: Vec<Value> = (0..count.min(1000))
-        .map(|index| json!({"index": index, "relevance_score": 0.5, "document": null}))
-        .collect();
+    let count = request.get("documents").and_then(Value::as_array).map_or(0, Vec::len);
+    let results: Vec<Value> =
+        (0..count.min(1000)).map(|index| json!({"index": index, "relevance_score": 0.5, "document": null})).collect();
     let id = request_id(call);
-    Ok(compact(
-        &json!({"object": "rerank", "id": id, "model": model, "results": results,
-        "usage": {"prompt_tokens": 8, "completion_tokens": 0, "total_tokens": 8}}),
-    ))
+    Ok(compact(&json!({"object": "rerank", "id": id, "model": model, "results": results,
+        "usage": {"prompt_tokens": 8, "completion_tokens": 0, "total_tokens": 8}})))
 }
 
 /// `GET /v1/models`: a bare array.
@@ -169,11 +123,7 @@ pub(crate) fn models() -> Reply {
 /// `GET /v2/projects/{project}/models`: the project's own models, of which there are none.
 pub(crate) fn project_models(call: &Call, project: &str) -> Result<Reply, Failure> {
     if project != call.owner().project && project != "~current" {
-        return Err(Failure::new(
-            "T19",
-            404,
-            format!("Project {project} not found"),
-        ));
+        return Err(Failure::new("T19", 404, format!("Project {project} not found")));
     }
     Ok(compact(&json!({"data": [], "next_cursor": null})))
 }

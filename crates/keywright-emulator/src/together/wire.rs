@@ -52,43 +52,16 @@ enum Error<'a> {
 
 /// The body of a refusal.
 pub(crate) fn error_bytes(failure: &Failure, id: &str) -> Bytes {
-    let Failure {
-        message,
-        kind,
-        param,
-        code,
-        ..
-    } = failure;
+    let Failure { message, kind, param, code, .. } = failure;
     if failure.shape == Shape::MessageOnly {
-        return json::bytes(
-            &Envelope {
-                id: None,
-                error: Error::Message { message },
-            },
-            Layout::Compact,
-        );
+        return json::bytes(&Envelope { id: None, error: Error::Message { message } }, Layout::Compact);
     }
     if failure.id == "T3" {
-        let error = Error::NoParam {
-            message,
-            r#type: kind,
-            code: *code,
-        };
+        let error = Error::NoParam { message, r#type: kind, code: *code };
         return json::bytes(&Envelope { id: None, error }, Layout::Compact);
     }
-    let error = Error::Full {
-        message,
-        r#type: kind,
-        param: *param,
-        code: *code,
-    };
-    json::bytes(
-        &Envelope {
-            id: Some(id),
-            error,
-        },
-        Layout::Two,
-    )
+    let error = Error::Full { message, r#type: kind, param: *param, code: *code };
+    json::bytes(&Envelope { id: Some(id), error }, Layout::Two)
 }
 
 /// The id of a request: it ends in the edge's own name for it.
@@ -106,10 +79,7 @@ pub(crate) fn refuse(call: &mut Call, door: Door, failure: &Failure) -> Reply {
     edge(call, &mut reply);
     if door == Door::Models {
         reply = reply.content_type("application/json");
-        reply.set_text(
-            "etag",
-            format!("\"{}\"", call.ids.base62(12).to_lowercase()),
-        );
+        reply.set_text("etag", format!("\"{}\"", call.ids.base62(12).to_lowercase()));
         reply.set("vary", "Accept-Encoding");
     } else {
         reply = reply.content_type("application/json; charset=utf-8");
@@ -130,10 +100,7 @@ pub(crate) fn dress(call: &mut Call, door: Door, mut reply: Reply) -> Reply {
     edge(call, &mut reply);
     if door == Door::Models {
         reply.set("access-control-allow-methods", "GET,POST,PATCH");
-        reply.set(
-            "vary",
-            "rsc, next-router-state-tree, next-router-prefetch, Accept-Encoding",
-        );
+        reply.set("vary", "rsc, next-router-state-tree, next-router-prefetch, Accept-Encoding");
         return reply;
     }
     let now = clock::iso8601(call.now_ms);
@@ -154,10 +121,7 @@ pub(crate) fn dress(call: &mut Call, door: Door, mut reply: Reply) -> Reply {
 }
 
 fn edge(call: &Call, reply: &mut Reply) {
-    reply.set(
-        "strict-transport-security",
-        "max-age=15552000; includeSubDomains",
-    );
+    reply.set("strict-transport-security", "max-age=15552000; includeSubDomains");
     reply.set("x-content-type-options", "nosniff");
     reply.set("server", "cloudflare");
     reply.set_text("cf-ray", format!("{}-IAD", call.ray));
@@ -166,11 +130,7 @@ fn edge(call: &Call, reply: &mut Reply) {
 /// `W/"<length in hex>-<first 27 characters of base64(sha1)>"`.
 fn weak_etag(body: &[u8]) -> String {
     let digest = STANDARD.encode(Sha1::digest(body));
-    format!(
-        "W/\"{:x}-{}\"",
-        body.len(),
-        digest.get(..27).unwrap_or_default()
-    )
+    format!("W/\"{:x}-{}\"", body.len(), digest.get(..27).unwrap_or_default())
 }
 
 const RATE_LIMITS: [(&str, &str); 8] = [
@@ -194,10 +154,7 @@ mod tests {
     #[test]
     fn a_bad_key_has_the_recorded_length() {
         assert_eq!(error_bytes(&gate::invalid_key("T1"), ID).len(), 265);
-        assert_eq!(
-            error_bytes(&gate::unauthorized("T2"), ID),
-            r#"{"error":{"message":"Unauthorized"}}"#.as_bytes()
-        );
+        assert_eq!(error_bytes(&gate::unauthorized("T2"), ID), r#"{"error":{"message":"Unauthorized"}}"#.as_bytes());
         assert_eq!(error_bytes(&gate::unauthorized("T2"), ID).len(), 36);
     }
 

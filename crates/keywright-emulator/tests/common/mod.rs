@@ -1,10 +1,6 @@
 //! A tiny client: one connection a request, HTTP/1.1 or h2c, and raw bytes where a fault breaks HTTP.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "each test file uses a part of it"
-)]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -31,34 +27,24 @@ impl Answer {
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().expect("headers are text"))
+        self.headers.get(name).map_or("", |value| value.to_str().expect("headers are text"))
     }
 
     /// The `data:` of each event, `[DONE]` included.
     pub fn data(&self) -> Vec<String> {
         let text = self.text();
-        text.lines()
-            .filter_map(|line| line.strip_prefix("data: "))
-            .map(str::to_owned)
-            .collect()
+        text.lines().filter_map(|line| line.strip_prefix("data: ")).map(str::to_owned).collect()
     }
 
     /// The names of the events.
     pub fn names(&self) -> Vec<String> {
         let text = self.text();
-        text.lines()
-            .filter_map(|line| line.strip_prefix("event: "))
-            .map(str::to_owned)
-            .collect()
+        text.lines().filter_map(|line| line.strip_prefix("event: ")).map(str::to_owned).collect()
     }
 }
 
 pub fn builder() -> EmulatorBuilder {
-    Emulator::builder()
-        .clock(Clock::Fixed(1_795_219_200_000))
-        .with_sample_keys()
+    Emulator::builder().clock(Clock::Fixed(1_795_219_200_000)).with_sample_keys()
 }
 
 pub async fn emulator() -> Emulator {
@@ -70,42 +56,26 @@ pub fn key(provider: &str) -> String {
 }
 
 pub fn request(method: &str, path: &str, key: &str) -> http::request::Builder {
-    let builder = Request::builder()
-        .method(method.parse::<Method>().expect("a method"))
-        .uri(path)
-        .header("host", "emulator");
-    if key.is_empty() {
-        builder
-    } else {
-        builder.header("authorization", format!("Bearer {key}"))
-    }
+    let builder =
+        Request::builder().method(method.parse::<Method>().expect("a method")).uri(path).header("host", "emulator");
+    if key.is_empty() { builder } else { builder.header("authorization", format!("Bearer {key}")) }
 }
 
 pub async fn send(emulator: &Emulator, request: Request<Full<Bytes>>) -> Answer {
     try_send(emulator, request).await.expect("an answer")
 }
 
-pub async fn try_send(
-    emulator: &Emulator,
-    request: Request<Full<Bytes>>,
-) -> Result<Answer, hyper::Error> {
-    let stream = TcpStream::connect(emulator.addr())
-        .await
-        .expect("the emulator listens");
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+pub async fn try_send(emulator: &Emulator, request: Request<Full<Bytes>>) -> Result<Answer, hyper::Error> {
+    let stream = TcpStream::connect(emulator.addr()).await.expect("the emulator listens");
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     collect(sender.send_request(request).await?).await
 }
 
 pub async fn send_h2(emulator: &Emulator, request: Request<Full<Bytes>>) -> Answer {
-    let stream = TcpStream::connect(emulator.addr())
-        .await
-        .expect("the emulator listens");
+    let stream = TcpStream::connect(emulator.addr()).await.expect("the emulator listens");
     let io = TokioIo::new(stream);
-    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
-        .await
-        .expect("h2c");
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.expect("h2c");
     tokio::spawn(connection);
     let response = sender.send_request(request).await.expect("an answer");
     collect(response).await.expect("a body")
@@ -114,31 +84,15 @@ pub async fn send_h2(emulator: &Emulator, request: Request<Full<Bytes>>) -> Answ
 async fn collect(response: http::Response<hyper::body::Incoming>) -> Result<Answer, hyper::Error> {
     let (parts, body) = response.into_parts();
     let body = body.collect().await?.to_bytes();
-    Ok(Answer {
-        status: parts.status,
-        headers: parts.headers,
-        body,
-    })
+    Ok(Answer { status: parts.status, headers: parts.headers, body })
 }
 
 pub async fn get(emulator: &Emulator, path: &str, key: &str) -> Answer {
-    send(
-        emulator,
-        request("GET", path, key)
-            .body(Full::default())
-            .expect("a request"),
-    )
-    .await
+    send(emulator, request("GET", path, key).body(Full::default()).expect("a request")).await
 }
 
 pub async fn delete(emulator: &Emulator, path: &str, key: &str) -> Answer {
-    send(
-        emulator,
-        request("DELETE", path, key)
-            .body(Full::default())
-            .expect("a request"),
-    )
-    .await
+    send(emulator, request("DELETE", path, key).body(Full::default()).expect("a request")).await
 }
 
 pub async fn post(emulator: &Emulator, path: &str, key: &str, body: &Value) -> Answer {
@@ -151,9 +105,7 @@ pub async fn post(emulator: &Emulator, path: &str, key: &str, body: &Value) -> A
 }
 
 pub async fn put(emulator: &Emulator, path: &str, body: &str) -> Answer {
-    let request = request("PUT", path, "")
-        .body(Full::from(body.to_owned()))
-        .expect("a request");
+    let request = request("PUT", path, "").body(Full::from(body.to_owned())).expect("a request");
     send(emulator, request).await
 }
 
@@ -176,9 +128,7 @@ pub async fn chat(emulator: &Emulator, provider: &str, key: &str) -> Answer {
 
 /// Sends raw bytes and reads until the server closes.
 pub async fn raw(emulator: &Emulator, bytes: &[u8]) -> Vec<u8> {
-    let mut stream = TcpStream::connect(emulator.addr())
-        .await
-        .expect("the emulator listens");
+    let mut stream = TcpStream::connect(emulator.addr()).await.expect("the emulator listens");
     stream.write_all(bytes).await.expect("it reads");
     let mut read = Vec::new();
     let _ = stream.read_to_end(&mut read).await;

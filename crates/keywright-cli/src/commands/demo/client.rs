@@ -60,11 +60,7 @@ pub(super) enum Lost {
 
 impl Client {
     pub(super) const fn new(address: SocketAddr, token: Secret) -> Self {
-        Self {
-            address,
-            token,
-            sender: None,
-        }
+        Self { address, token, sender: None }
     }
 
     /// Sends one chat completion and reads its answer whole.
@@ -72,24 +68,16 @@ impl Client {
         let response = self.send(app, form).await?;
         let status = response.status().as_u16();
         let attempts = response.headers().get("x-keywright-attempts");
-        let attempts = attempts
-            .and_then(|value| value.to_str().ok()?.parse().ok())
-            .unwrap_or(0);
+        let attempts = attempts.and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0);
         let body = response.into_body().collect().await?.to_bytes();
-        Ok(Reply {
-            status,
-            attempts,
-            body,
-        })
+        Ok(Reply { status, attempts, body })
     }
 
     /// The same, and anything but a whole good answer is a lost request.
     pub(super) async fn served(&mut self, app: App, form: Form) -> Result<Reply, Lost> {
         let reply = self.chat(app, form).await?;
         match (reply.status, form) {
-            (200, Form::Json) if reply.text().is_none() => {
-                Err(Lost::Body("the answer holds no completion"))
-            }
+            (200, Form::Json) if reply.text().is_none() => Err(Lost::Body("the answer holds no completion")),
             (200, Form::Events) if !reply.body.ends_with(b"data: [DONE]\n\n") => {
                 Err(Lost::Body("the stream has no end"))
             }
@@ -118,10 +106,7 @@ impl Client {
         });
         Request::post(app.path)
             .header(http::header::HOST, self.address.to_string())
-            .header(
-                http::header::AUTHORIZATION,
-                format!("Bearer {}", self.token.expose()),
-            )
+            .header(http::header::AUTHORIZATION, format!("Bearer {}", self.token.expose()))
             .header(http::header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body.to_string())))
     }
@@ -131,11 +116,7 @@ impl Reply {
     /// The completion's text.
     pub(super) fn text(&self) -> Option<String> {
         let body: Value = serde_json::from_slice(&self.body).ok()?;
-        Some(
-            body.pointer("/choices/0/message/content")?
-                .as_str()?
-                .to_owned(),
-        )
+        Some(body.pointer("/choices/0/message/content")?.as_str()?.to_owned())
     }
 
     /// An error's sentence.

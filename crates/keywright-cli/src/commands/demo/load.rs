@@ -26,25 +26,13 @@ pub(super) struct Blow {
 
 /// What happens, in order. One key of each provider is left.
 pub(super) fn blows() -> Vec<Blow> {
-    let blow = |percent, provider, key, state, says| Blow {
-        percent,
-        provider,
-        key,
-        state,
-        says,
-    };
+    let blow = |percent, provider, key, state, says| Blow { percent, provider, key, state, says };
     vec![
         blow(15, "openai", 0, KeyState::Revoked, "revoked"),
         blow(30, "fireworks", 0, KeyState::Revoked, "revoked"),
         blow(45, "together", 0, KeyState::Revoked, "revoked"),
         blow(55, "openai", 1, KeyState::OutOfCredit, "out of credit"),
-        blow(
-            70,
-            "fireworks",
-            1,
-            KeyState::Suspended(SuspendReason::FailedPayments),
-            "account suspended",
-        ),
+        blow(70, "fireworks", 1, KeyState::Suspended(SuspendReason::FailedPayments), "account suspended"),
         blow(85, "together", 1, KeyState::Expired, "expired"),
     ]
 }
@@ -86,33 +74,20 @@ struct Sample {
 }
 
 /// Runs the load to its end.
-pub(super) async fn run(
-    stage: &Arc<Stage>,
-    requests: u32,
-    clients: u16,
-    news: mpsc::UnboundedSender<News>,
-) -> Outcome {
+pub(super) async fn run(stage: &Arc<Stage>, requests: u32, clients: u16, news: mpsc::Sender<News>) -> Outcome {
     let began = Instant::now();
     let next = Arc::new(AtomicU32::new(0));
     let mut tasks = JoinSet::new();
     for number in 0..usize::from(clients) {
-        tasks.spawn(client(
-            Arc::clone(stage),
-            number,
-            requests,
-            Arc::clone(&next),
-            news.clone(),
-        ));
+        tasks.spawn(client(Arc::clone(stage), number, requests, Arc::clone(&next), news.clone()));
     }
     let mut samples = Vec::with_capacity(requests as usize);
     while let Some(done) = tasks.join_next().await {
         match done {
             Ok(done) => samples.extend(done),
-            Err(error) => samples.push(Sample {
-                form: Form::Json,
-                took: Duration::ZERO,
-                result: Err(error.to_string()),
-            }),
+            Err(error) => {
+                samples.push(Sample { form: Form::Json, took: Duration::ZERO, result: Err(error.to_string()) });
+            }
         }
     }
     outcome(samples, began.elapsed())
@@ -123,14 +98,10 @@ async fn client(
     number: usize,
     requests: u32,
     next: Arc<AtomicU32>,
-    news: mpsc::UnboundedSender<News>,
+    news: mpsc::Sender<News>,
 ) -> Vec<Sample> {
     let app = APPS[number % APPS.len()];
-    let form = if (number / APPS.len()).is_multiple_of(2) {
-        Form::Json
-    } else {
-        Form::Events
-    };
+    let form = if (number / APPS.len()).is_multiple_of(2) { Form::Json } else { Form::Events };
     let mut client = Client::new(stage.gateway.addr(), stage.token.clone());
     let blows = blows();
     let mut samples = Vec::new();
@@ -144,7 +115,7 @@ async fn client(
             if turn == requests / 100 * blow.percent + 1 {
                 let struck = stage.set_key(blow.provider, blow.key, blow.state.clone());
                 if struck.is_ok() {
-                    let _ = news.send(News::Blow(index, turn));
+                    let _ = news.send(News::Blow(index, turn)).await;
                 }
             }
         }
@@ -153,21 +124,17 @@ async fn client(
         samples.push(Sample {
             form,
             took: began.elapsed(),
-            result: result
-                .map(|reply| reply.attempts)
-                .map_err(|lost| format!("{}: {lost}", app.provider)),
+            result: result.map(|reply| reply.attempts).map_err(|lost| format!("{}: {lost}", app.provider)),
         });
         if turn.is_multiple_of(NEWS_EVERY) {
-            let _ = news.send(News::Done(turn));
+            // A count that nobody has time to show is not worth waiting for.
+            let _ = news.try_send(News::Done(turn));
         }
     }
 }
 
 fn outcome(samples: Vec<Sample>, took: Duration) -> Outcome {
-    let mut outcome = Outcome {
-        seconds: took.as_secs_f64(),
-        ..Outcome::default()
-    };
+    let mut outcome = Outcome { seconds: took.as_secs_f64(), ..Outcome::default() };
     let mut times: Vec<Duration> = Vec::with_capacity(samples.len());
     for sample in samples {
         outcome.requests += 1;
@@ -192,9 +159,7 @@ fn outcome(samples: Vec<Sample>, took: Duration) -> Outcome {
 /// The time, in milliseconds, within which so many hundredths of the answers came.
 fn at_share(sorted: &[Duration], percent: usize) -> f64 {
     let at = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
-    sorted
-        .get(at)
-        .map_or(0.0, |took| took.as_secs_f64() * 1_000.0)
+    sorted.get(at).map_or(0.0, |took| took.as_secs_f64() * 1_000.0)
 }
 
 /// How many requests pass between two counts.

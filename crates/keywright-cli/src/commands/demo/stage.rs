@@ -30,11 +30,7 @@ pub(super) struct App {
 
 /// Each provider in the way its own SDK calls it.
 pub(super) const APPS: [App; 3] = [
-    App {
-        provider: "openai",
-        path: "/openai/v1/chat/completions",
-        model: "gpt-4o-mini",
-    },
+    App { provider: "openai", path: "/openai/v1/chat/completions", model: "gpt-4o-mini" },
     App {
         provider: "fireworks",
         path: "/fireworks/inference/v1/chat/completions",
@@ -63,50 +59,28 @@ impl Stage {
         }
         let emulator = emulator.start().await?;
         let mut config = Config::default();
-        config.gateway = GatewaySettings {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            ..config.gateway
-        };
+        config.gateway = GatewaySettings { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..config.gateway };
         for app in APPS {
-            let references =
-                (0..KEYS).map(|number| format!("env://{}", variable(app.provider, number)));
+            let references = (0..KEYS).map(|number| format!("env://{}", variable(app.provider, number)));
             let mut provider = ProviderSettings::new(app.provider, references);
             provider.base_url = Some(emulator.base_url(app.provider));
             config.providers.push(provider);
         }
         let token = issue()?;
         let resolver = Resolver::new(Environment::given(variables), ".");
-        let options = StartOptions {
-            run_token: Some(token.clone()),
-            ..StartOptions::default()
-        };
+        let options = StartOptions { run_token: Some(token.clone()), ..StartOptions::default() };
         let gateway = Gateway::start(config, resolver, options)
             .await
-            .map_err(|error| CliError::Gateway {
-                message: error.to_string(),
-                help: None,
-            })?;
-        Ok(Self {
-            emulator,
-            gateway,
-            token,
-        })
+            .map_err(|error| CliError::Gateway { message: error.to_string(), help: None })?;
+        Ok(Self { emulator, gateway, token })
     }
 
     /// Changes what the provider thinks of one of its keys.
-    pub(super) fn set_key(
-        &self,
-        provider: &str,
-        number: usize,
-        state: KeyState,
-    ) -> Result<(), CliError> {
+    pub(super) fn set_key(&self, provider: &str, number: usize, state: KeyState) -> Result<(), CliError> {
         let key = sample_keys(provider, KEYS).swap_remove(number);
         self.emulator
             .set_key(provider, &key, state)
-            .map_err(|error| CliError::Gateway {
-                message: error.to_string(),
-                help: None,
-            })
+            .map_err(|error| CliError::Gateway { message: error.to_string(), help: None })
     }
 }
 

@@ -61,15 +61,9 @@ struct AllOut {
 /// Tells it.
 pub(super) async fn tell(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     let stage = Arc::new(Stage::set(args.seed).await?);
-    let voice = Voice {
-        terminal,
-        silent: args.json,
-    };
+    let voice = Voice { terminal, silent: args.json };
     voice.say("Keywright demo: OpenAI, Fireworks AI and Together AI, emulated on this machine, three keys each.");
-    voice.say(format_args!(
-        "The gateway at {} holds the keys; the apps hold only a token.",
-        stage.gateway.addr()
-    ));
+    voice.say(format_args!("The gateway at {} holds the keys; the apps hold only a token.", stage.gateway.addr()));
     let first_calls = first_calls(&stage, &voice).await;
     let load = under_load(&stage, args, &voice).await;
     let dead_keys = why(&stage, &voice).await;
@@ -115,16 +109,9 @@ async fn first_calls(stage: &Stage, voice: &Voice<'_>) -> Vec<FirstCall> {
                 status: reply.status,
                 says: reply.text().or_else(|| reply.error()).unwrap_or_default(),
             },
-            Err(lost) => FirstCall {
-                provider: app.provider,
-                status: 0,
-                says: lost.to_string(),
-            },
+            Err(lost) => FirstCall { provider: app.provider, status: 0, says: lost.to_string() },
         };
-        voice.say(format_args!(
-            "  {:<10} {}  {}  \"{}\"",
-            call.provider, call.status, app.model, call.says
-        ));
+        voice.say(format_args!("  {:<10} {}  {}  \"{}\"", call.provider, call.status, app.model, call.says));
         calls.push(call);
     }
     calls
@@ -136,7 +123,7 @@ async fn under_load(stage: &Arc<Stage>, args: &Args, voice: &Voice<'_>) -> Outco
         "2. {requests} requests from {} clients, half of them streams, while keys die",
         args.clients
     ));
-    let (sender, mut news) = mpsc::unbounded_channel();
+    let (sender, mut news) = mpsc::channel(64);
     let load = load::run(stage, requests, args.clients, sender);
     let hear = async {
         while let Some(news) = news.recv().await {
@@ -146,19 +133,15 @@ async fn under_load(stage: &Arc<Stage>, args: &Args, voice: &Voice<'_>) -> Outco
     let (outcome, ()) = tokio::join!(load, hear);
     voice.clear_counter();
     let lost = format!("{} lost", outcome.lost);
-    let lost = paint(
-        if outcome.lost == 0 {
-            Role::Good
-        } else {
-            Role::Error
-        },
-        lost,
-    );
+    let lost = paint(if outcome.lost == 0 { Role::Good } else { Role::Error }, lost);
     voice.say(format_args!(
         "  {} requests in {:.1} s: {lost}; {} met a dead key and were served by the next one",
         outcome.requests, outcome.seconds, outcome.failed_over
     ));
-    voice.say(format_args!("  whole answer: p50 {:.1} ms, p99 {:.1} ms (emulator, gateway and clients share this machine)", outcome.p50_ms, outcome.p99_ms));
+    voice.say(format_args!(
+        "  whole answer: p50 {:.1} ms, p99 {:.1} ms (emulator, gateway and clients share this machine)",
+        outcome.p50_ms, outcome.p99_ms
+    ));
     for why in &outcome.losses {
         voice.say(format_args!("  {} {why}", paint(Role::Error, "lost:")));
     }
@@ -172,21 +155,14 @@ async fn why(stage: &Stage, voice: &Voice<'_>) -> Vec<DeadKey> {
     // The confirming looks take a few milliseconds; the load may have ended just before one.
     for _ in 0..200 {
         let report = stage.gateway.report();
-        if report
-            .providers
-            .iter()
-            .flat_map(|provider| &provider.keys)
-            .filter(decided)
-            .count()
-            >= expected
-        {
+        if report.providers.iter().flat_map(|provider| &provider.keys).filter(decided).count() >= expected {
             break;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let mut dead = Vec::new();
     for provider in stage.gateway.report().providers {
-        for key in provider.keys.into_iter() {
+        for key in provider.keys {
             let Some(diagnosis) = key.diagnosis else {
                 continue;
             };
@@ -197,12 +173,7 @@ async fn why(stage: &Stage, voice: &Voice<'_>) -> Vec<DeadKey> {
                     voice.terminal,
                 );
             }
-            dead.push(DeadKey {
-                provider: provider.id.clone(),
-                key: key.masked,
-                place: key.place,
-                diagnosis,
-            });
+            dead.push(DeadKey { provider: provider.id.clone(), key: key.masked, place: key.place, diagnosis });
         }
     }
     dead
@@ -213,14 +184,8 @@ async fn last_key(stage: &Stage, voice: &Voice<'_>) -> Result<AllOut, CliError> 
     stage.set_key("openai", KEYS - 1, KeyState::Revoked)?;
     let mut client = Client::new(stage.gateway.addr(), stage.token.clone());
     let all_out = match client.chat(APPS[0], Form::Json).await {
-        Ok(reply) => AllOut {
-            status: reply.status,
-            message: reply.error().unwrap_or_default(),
-        },
-        Err(lost) => AllOut {
-            status: 0,
-            message: lost.to_string(),
-        },
+        Ok(reply) => AllOut { status: reply.status, message: reply.error().unwrap_or_default() },
+        Err(lost) => AllOut { status: 0, message: lost.to_string() },
     };
     voice.say(format_args!("  {}  {}", all_out.status, all_out.message));
     Ok(all_out)
