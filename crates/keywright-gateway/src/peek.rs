@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use memchr::{memchr2, memchr3};
+use memchr::memchr2;
 
 /// Where the values of some members stand in the body, quotes included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,24 +82,19 @@ impl Walk<'_> {
         Some(start..self.at)
     }
 
-    /// Jumps over an object or a list by counting brackets outside strings.
+    /// Jumps over an object or a list by counting brackets outside strings. Strings hold nearly all of the
+    /// text and are jumped over; what stands between them is short.
     fn nested(&mut self) -> Option<()> {
         let mut depth = 0_u32;
         loop {
-            let rest = &self.body[self.at..];
-            // Two searches cover the five bytes that matter; strings hold nearly all of the text.
-            let offset = match (memchr3(b'"', b'{', b'}', rest), memchr2(b'[', b']', rest)) {
-                (Some(a), Some(b)) => a.min(b),
-                (a, b) => a.or(b)?,
-            };
-            self.at += offset;
-            match self.body[self.at] {
+            match self.peek()? {
                 b'"' => {
                     self.string()?;
                     continue;
                 }
                 b'{' | b'[' => depth += 1,
-                _ => depth = depth.checked_sub(1)?,
+                b'}' | b']' => depth = depth.checked_sub(1)?,
+                _ => {}
             }
             self.at += 1;
             if depth == 0 {
