@@ -231,13 +231,10 @@ async fn only_what_belongs_to_the_provider_goes_onward() {
         b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close, x-hop\r\nx-hop: 1\r\nx-request-id: r1\r\n\r\n{}",
     )
     .await;
-    let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().join("key");
-    std::fs::write(&path, key("openai", "one1")).expect("a file");
-    let mut provider = ProviderSettings::new("openai", [format!("file://{}", path.display())]);
-    provider.base_url = Some(format!("http://{address}/base"));
-    let config = Config { gateway: local_settings(), providers: vec![provider], ..Config::default() };
-    let gateway = common::start(config, StartOptions::default()).await;
+    let (gateway, _directory) = common::towards(address, |config| {
+        config.providers[0].base_url = Some(format!("http://{address}/base"));
+    })
+    .await;
     let headers = [
         ("authorization", "Bearer mine"),
         ("x-api-key", "mine"),
@@ -309,4 +306,41 @@ async fn a_websocket_is_joined_with_the_real_key() {
     }
     let head = String::from_utf8_lossy(&answer);
     assert!(head.starts_with("HTTP/1.1 101") && head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_is_refused() {
+    let stage = stage().provider("openai", &["one1"]).start().await;
+    for origin in ["https://evil.example", "null"] {
+        let headers = [("origin", origin), ("content-type", "text/plain")];
+        let reply = post(stage.gateway.addr(), "/openai/v1/chat/completions", &headers, CHAT).await;
+        assert_eq!((reply.status, stage.calls("openai", "one1")), (StatusCode::FORBIDDEN, 0), "{origin}");
+    }
+    let own = [("origin", "http://localhost:3000")];
+    assert_eq!(post(stage.gateway.addr(), "/openai/v1/chat/completions", &own, CHAT).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_401_that_is_not_about_the_callers_key_is_not_a_401() {
+    let body = r#"{"error":{"message":"Attempted to access resource with incorrect regional hostname. Please make your request to us.api.openai.com","type":"invalid_request_error","param":null,"code":"incorrect_hostname"},"status":401}"#;
+    let answer = format!(
+        "HTTP/1.0 401 Unauthorized\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let (address, _seen) = canned(Box::leak(answer.into_bytes().into_boxed_slice())).await;
+    let (gateway, _directory) = common::towards(address, |_| {}).await;
+    let reply = post(gateway.addr(), "/openai/v1/chat/completions", &[], CHAT).await;
+    assert_eq!((reply.status, reply.header("x-keywright-cause")), (StatusCode::BAD_GATEWAY, "wrong_base_url"));
+    assert!(reply.text().contains("Fix: "), "{}", reply.text());
+}
+
+#[tokio::test]
+async fn a_key_in_an_error_of_a_good_status_goes_no_further() {
+    let secret = key("openai", "one1");
+    let body = format!("data: {{\"error\":{{\"message\":\"no model for {secret}\",\"code\":\"server_error\"}}}}\n\n");
+    let answer = format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n{body}");
+    let (address, _seen) = canned(Box::leak(answer.into_bytes().into_boxed_slice())).await;
+    let (gateway, _directory) = common::towards(address, |_| {}).await;
+    let reply = post(gateway.addr(), "/openai/v1/chat/completions", &[], common::STREAM).await;
+    assert!(reply.text().contains("sk-proj-…one1") && !reply.text().contains(&secret), "{}", reply.text());
 }

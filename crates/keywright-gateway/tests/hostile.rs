@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::{CHAT, STREAM, canned, key, local_settings, post, raw, stage};
 use http::StatusCode;
 use keywright_emulator::KeyState;
-use keywright_gateway::{Config, Gateway, ProviderSettings, StartError, StartOptions};
+use keywright_gateway::{Config, Gateway, StartError, StartOptions};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -20,16 +20,12 @@ async fn before(answer: &'static [u8]) -> (Gateway, TempDir, tokio::sync::mpsc::
 }
 
 async fn towards(address: SocketAddr) -> (Gateway, TempDir) {
-    let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().join("key");
-    std::fs::write(&path, key("openai", "one1")).expect("a file");
-    let mut provider = ProviderSettings::new("openai", [format!("file://{}", path.display())]);
-    provider.base_url = Some(format!("http://{address}"));
-    let mut config = Config { gateway: local_settings(), providers: vec![provider], ..Config::default() };
-    config.gateway.idle_timeout = Duration::from_millis(300);
-    config.gateway.first_byte_timeout = Duration::from_millis(300);
-    config.gateway.connect_timeout = Duration::from_millis(500);
-    (common::start(config, StartOptions::default()).await, directory)
+    let limits = |config: &mut Config| {
+        config.gateway.idle_timeout = Duration::from_millis(300);
+        config.gateway.first_byte_timeout = Duration::from_millis(300);
+        config.gateway.connect_timeout = Duration::from_millis(500);
+    };
+    common::towards(address, limits).await
 }
 
 async fn chat(gateway: &Gateway) -> common::Reply {

@@ -144,6 +144,18 @@ pub async fn start(config: Config, options: StartOptions) -> Gateway {
     Gateway::start(config, resolver, options).await.expect("a gateway")
 }
 
+/// A gateway before one OpenAI-like provider at this address, with the key `one1`.
+pub async fn towards(address: SocketAddr, adjust: impl FnOnce(&mut Config)) -> (Gateway, TempDir) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("key");
+    std::fs::write(&path, key("openai", "one1")).expect("a file");
+    let mut provider = ProviderSettings::new("openai", [format!("file://{}", path.display())]);
+    provider.base_url = Some(format!("http://{address}"));
+    let mut config = Config { gateway: local_settings(), providers: vec![provider], ..Config::default() };
+    adjust(&mut config);
+    (start(config, StartOptions::default()).await, directory)
+}
+
 impl Stage {
     pub fn set(&self, provider: &str, tag: &str, state: KeyState) {
         self.emulator.set_key(provider, &key(provider, tag), state).expect("a key");
