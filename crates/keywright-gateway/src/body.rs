@@ -150,10 +150,10 @@ impl RequestBody {
             Self::Streamed(recording) => {
                 let mut tape = recording.tape();
                 let playable = tape.replayable || tape.attempts == 0;
-                tape.attempts += 1;
-                let attempt = tape.attempts;
                 playable.then(|| {
-                    Outgoing::Streamed(Playback { recording: Arc::clone(recording), attempt, next: 0, idle: None })
+                    tape.attempts += 1;
+                    let (recording, attempt) = (Arc::clone(recording), tape.attempts);
+                    Outgoing::Streamed(Playback { recording, attempt, next: 0, idle: None })
                 })
             }
         }
