@@ -1,5 +1,6 @@
 //! Where the time goes: instructions, system calls and hot functions of each proxy.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -126,21 +127,23 @@ async fn under_perf(
 async fn instructions(subject: Subject<'_>, ground: Ground<'_>, workload: Workload) -> Result<String> {
     let few = counted(subject, ground, workload, FEW).await?;
     let many = counted(subject, ground, workload, MANY).await?;
-    let each = (many.total - few.total) as f64 / (MANY - FEW) as f64;
-    Ok(format!(
-        "{each:.0} instructions a request outside the kernel, one request in flight; the hottest in a run of {MANY}:\n\
-         ```\n{}\n```",
-        many.functions
-    ))
+    let between = (MANY - FEW) as f64;
+    let each_of = |(name, count): (&String, &u64)| {
+        let before = few.get(name).copied().unwrap_or(0);
+        (count.saturating_sub(before) as f64 / between, name.clone())
+    };
+    let mut functions: Vec<(f64, String)> = many.iter().map(each_of).collect();
+    functions.sort_by(|one, other| other.0.total_cmp(&one.0));
+    let all: f64 = functions.iter().map(|(count, _)| count).sum();
+    let top = functions.iter().take(FUNCTIONS).map(|(count, name)| format!("{count:9.0}  {name:.120}"));
+    let top = top.collect::<Vec<_>>().join("\n");
+    Ok(format!("{all:.0} instructions a request outside the kernel, one request in flight:\n```\n{top}\n```"))
 }
 
-/// What callgrind counted in one run.
-struct Counted {
-    total: u64,
-    functions: String,
-}
+/// Instructions by function.
+type Counts = BTreeMap<String, u64>;
 
-async fn counted(subject: Subject<'_>, ground: Ground<'_>, workload: Workload, requests: u64) -> Result<Counted> {
+async fn counted(subject: Subject<'_>, ground: Ground<'_>, workload: Workload, requests: u64) -> Result<Counts> {
     let folder = ground.scratch.path(&format!("callgrind-{requests}"));
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).map_err(Error::io("make a folder for callgrind"))?;
@@ -158,29 +161,31 @@ async fn counted(subject: Subject<'_>, ground: Ground<'_>, workload: Workload, r
     read_counts(&folder)
 }
 
-/// Sums what every process of the group left behind; shows the functions of the busiest.
-fn read_counts(folder: &std::path::Path) -> Result<Counted> {
+/// Sums what every process of the group left behind.
+fn read_counts(folder: &std::path::Path) -> Result<Counts> {
     let entries = fs::read_dir(folder).map_err(Error::io("list what callgrind wrote"))?;
-    let mut total = 0;
-    let mut busiest = (0, PathBuf::new());
+    let mut counts = Counts::new();
     for entry in entries.flatten() {
-        let text = fs::read_to_string(entry.path()).unwrap_or_default();
-        let lines = text.lines().filter_map(|line| line.strip_prefix("totals: "));
-        let count: u64 = lines.filter_map(|line| line.trim().parse::<u64>().ok()).sum();
-        total += count;
-        if count > busiest.0 {
-            busiest = (count, entry.path());
+        let output = Command::new("callgrind_annotate").arg("--threshold=100").arg(entry.path()).output();
+        let output = output.map_err(Error::io("run callgrind_annotate"))?;
+        for line in String::from_utf8_lossy(&output.stdout).lines() {
+            if let Some((count, name)) = function(line) {
+                *counts.entry(name.to_owned()).or_default() += count;
+            }
         }
     }
-    if total == 0 {
-        return Err(Error::program("valgrind", "counted nothing"));
-    }
-    let output = Command::new("callgrind_annotate").arg(busiest.1).output();
-    let text = output.map(|output| output.stdout).map_err(Error::io("run callgrind_annotate"))?;
-    let text = String::from_utf8_lossy(&text);
-    let functions = text.lines().filter(|line| line.contains('%')).take(FUNCTIONS);
-    let functions = functions.map(|line| line.chars().take(140).collect::<String>());
-    Ok(Counted { total, functions: functions.collect::<Vec<_>>().join("\n") })
+    if counts.is_empty() { Err(Error::program("valgrind", "counted nothing")) } else { Ok(counts) }
+}
+
+/// Reads a line such as `18,924,000 (30.38%)  ???:ngx_hash_find [/usr/sbin/nginx]`.
+fn function(line: &str) -> Option<(u64, &str)> {
+    let (count, rest) = line.trim().split_once(" (")?;
+    let (_, place) = rest.split_once("%)")?;
+    let count = count.replace(',', "").parse().ok()?;
+    // Without the file before the name and the program after it.
+    let name = place.trim().split(" [").next()?;
+    let name = name.find(':').map_or(name, |colon| &name[colon + 1..]);
+    (name != "PROGRAM TOTALS").then_some((count, name))
 }
 
 /// Requests of the short run under callgrind.
@@ -193,3 +198,16 @@ const FUNCTIONS: usize = 40;
 const WARM_UP: Duration = Duration::from_millis(500);
 /// How long perf may take to write what it found.
 const PERF_LIMIT: Duration = Duration::from_secs(20);
+
+#[cfg(test)]
+mod tests {
+    use super::function;
+
+    #[test]
+    fn lines_of_callgrind_are_read() {
+        let line = "18,924,000 (30.38%)  ???:http::header::map::HeaderMap<T>::get [/usr/sbin/x]";
+        assert_eq!(function(line), Some((18_924_000, "http::header::map::HeaderMap<T>::get")));
+        assert_eq!(function("62,286,690 (100.0%)  PROGRAM TOTALS"), None);
+        assert_eq!(function("Events recorded:  Ir"), None);
+    }
+}
