@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import http.client
 import http.server
 import json
 import socket
@@ -38,7 +39,7 @@ REQUESTS = {
     "a key split over lines": b"GET /openai/v1/models HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer\r\n KEY\r\n\r\n",
     "a header bomb": b"GET /openai/v1/models HTTP/1.1\r\nHost: localhost\r\n" + b"X-Key: KEY\r\n" * 3000 + b"\r\n",
     "a body that is not JSON": b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200\r\n\r\nKEY" + b" " * 200,
-    "a model that is a key": b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nMODEL",
+    "a model of a provider that is a key": b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nMODEL",
     "a key as sub-protocol": (
         b"GET /openai/v1/realtime?model=gpt-realtime HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -60,16 +61,19 @@ class Aviary:
             known.must_not_show(where, data)
 
     def send(self, data: bytes) -> bytes:
-        """Sends bytes and reads what comes until the connection is closed or quiet."""
+        """Sends bytes and reads all that comes. Half-closing before the answer would look like a caller who has gone."""
         key = self.caller.key.encode()
-        chat = json.dumps({"model": self.caller.key, "messages": []}).encode()
+        chat = json.dumps({"model": f"{self.caller.key}/gpt", "messages": []}).encode()
         data = data.replace(b"BODY", b"Content-Type: application/json\r\n" + with_length(CHAT))
         data = data.replace(b"MODEL", with_length(chat)).replace(b"KEY", key)
         address = urllib.parse.urlsplit(self.gateway.url)
         answer = b""
         with socket.create_connection((address.hostname, address.port), timeout=harness.DEADLINE_SECONDS) as connection:
-            with contextlib.suppress(ConnectionError):
+            with contextlib.suppress(ConnectionError, http.client.HTTPException):
                 connection.sendall(data)
+                response = http.client.HTTPResponse(connection, method="POST")
+                response.begin()
+                answer = f"{response.status} {response.reason} {response.headers}".encode() + response.read()
                 connection.shutdown(socket.SHUT_WR)
                 while piece := connection.recv(65536):
                     answer += piece
@@ -105,12 +109,17 @@ def aviary(upstream: str, keys: list[str], tokens: list[str]) -> typing.Iterator
         yield Aviary(gateway, [canary.Canary("openai", key) for key in keys])
 
 
-@pytest.mark.parametrize("guarded", [False, True], ids=["open", "guarded"])
-def test_no_answer_and_no_log_shows_a_key(emulator, guarded):
-    keys = [emulator.key("openai"), emulator.key("openai")]
-    with aviary(emulator.url, keys, [harness.new_token()] if guarded else []) as birds:
+@pytest.mark.parametrize("caller", ["anyone", "a stranger", "a known app"])
+def test_no_answer_and_no_log_shows_a_key(emulator, caller):
+    keys, token = [emulator.key("openai"), emulator.key("openai")], harness.new_token()
+    with aviary(emulator.url, keys, [] if caller == "anyone" else [token]) as birds:
         for name, data in REQUESTS.items():
-            birds.check(f"the answer to {name}", birds.send(data))
+            if caller == "a known app":
+                data = data.replace(b"Authorization: Bearer KEY", b"X-Key: KEY")
+                data = data.replace(b"\r\n", b"\r\nAuthorization: Bearer " + token.encode() + b"\r\n", 1)
+            answer = birds.send(data)
+            birds.check(f"the answer to {name}", answer)
+            assert token.encode() not in answer, name
         birds.check_what_is_left()
 
 
