@@ -77,7 +77,7 @@ fn why(upstream: &Upstream, key: &Key, pin: Option<&Pin>, model: Option<&str>, n
     }
 }
 
-/// Whether all keys went out in one moment.
+/// Whether all keys went out in one moment. A source without a value says nothing about the provider.
 pub(crate) fn suspect_provider(upstream: &Upstream) -> bool {
     let since: Vec<Moment> = upstream
         .keys
@@ -87,7 +87,8 @@ pub(crate) fn suspect_provider(upstream: &Upstream) -> bool {
             Health::Active | Health::CoolingDown { .. } | Health::Probation { .. } => None,
         })
         .collect();
-    since.len() == upstream.keys.len() && same_moment(&since)
+    let sendable = upstream.keys.iter().all(|key| key.value().is_some());
+    sendable && since.len() == upstream.keys.len() && same_moment(&since)
 }
 
 /// When the first key is looked at again.
