@@ -39,16 +39,28 @@ pub(crate) struct FirstKey {
     pub(crate) aftermath_cpu_us: Spread,
 }
 
-/// Asks `samples` times with a key that was revoked a moment before.
-pub(super) async fn measure(ground: Ground<'_>, build: &Path, remote: &mut Remote, samples: usize) -> Result<FirstKey> {
-    let keywright = Contender::keywright(ground, build, Keys(samples + SPARE_KEYS)).await?;
+/// Asks `rings` times ten requests with a key that was revoked a moment before, each ten of a fresh keywright.
+pub(super) async fn measure(ground: Ground<'_>, build: &Path, remote: &mut Remote, rings: usize) -> Result<FirstKey> {
+    let mut seen = Seen::default();
+    for _ in 0..rings {
+        remote.reset().await?;
+        one_ring(ground, build, remote, &mut seen).await?;
+        let calls = remote.calls().await?;
+        seen.useless_calls += calls.keys.values().filter_map(|key| key.chat.get(&401)).sum::<u64>();
+    }
+    let round_trip = round_trip(remote, ground, seen.dead.len()).await?;
+    seen.sum_up(round_trip).ok_or_else(|| Error::program("keywright", "was asked nothing"))
+}
+
+/// Uses up one ring of keys; a short one, since every key that is out costs a little for ever after.
+async fn one_ring(ground: Ground<'_>, build: &Path, remote: &mut Remote, seen: &mut Seen) -> Result<()> {
+    let keywright = Contender::keywright(ground, build, Keys(PER_RING + SPARE_KEYS)).await?;
     keywright.prove(&[Workload::Small]).await?;
     let processes = keywright.processes();
     let processes = processes.ok_or_else(|| Error::program("keywright", "has no process"))?;
     let mut client = Client::new(keywright.call(Workload::Small), processes);
-    let mut seen = Seen::default();
     client.wait_for_rest(&client.processes.cpu()).await;
-    for _ in 0..samples {
+    for _ in 0..PER_RING {
         for _ in 0..NORMAL_PER_SAMPLE {
             seen.normal.push(client.ask(remote, NOBODY).await?);
         }
@@ -59,10 +71,7 @@ pub(super) async fn measure(ground: Ground<'_>, build: &Path, remote: &mut Remot
         seen.aftermath.extend(aftermath.map(micros));
         seen.dead.push(dead);
     }
-    let calls = remote.calls().await?;
-    let refused = calls.keys.values().filter_map(|key| key.chat.get(&401));
-    let round_trip = round_trip(remote, ground, samples).await?;
-    seen.sum_up(refused.sum(), round_trip).ok_or_else(|| Error::program("keywright", "was asked nothing"))
+    Ok(())
 }
 
 /// Everything that was seen.
@@ -72,30 +81,25 @@ struct Seen {
     dead: Vec<Single>,
     aftermath: Vec<f64>,
     restless: usize,
+    useless_calls: u64,
 }
 
 impl Seen {
-    fn sum_up(&self, useless_calls: u64, round_trip_us: Spread) -> Option<FirstKey> {
-        let worker = self.worker()?;
-        let dead_cpu_us = spread(&self.dead, |single| single.cpu.of(worker))?;
+    fn sum_up(&self, round_trip_us: Spread) -> Option<FirstKey> {
+        let dead_cpu_us = spread(&self.dead, Single::worker_cpu)?;
         let everyone = self.normal.iter().chain(&self.dead);
         Some(FirstKey {
             samples: self.dead.len(),
             errors: everyone.filter(|single| !single.good).count(),
-            useless_calls,
+            useless_calls: self.useless_calls,
             restless: self.restless,
             round_trip_us,
             normal_us: spread(&self.normal, |single| single.latency)?,
             dead_us: spread(&self.dead, |single| single.latency)?,
-            normal_cpu_us: spread(&self.normal, |single| single.cpu.of(worker))?,
+            normal_cpu_us: spread(&self.normal, Single::worker_cpu)?,
             dead_cpu_us,
             aftermath_cpu_us: Spread::of(self.aftermath.iter().copied()).unwrap_or(dead_cpu_us),
         })
-    }
-
-    /// The thread that carries requests: the busiest one in the last normal one.
-    fn worker(&self) -> Option<u32> {
-        self.normal.last()?.cpu.busiest()
     }
 }
 
@@ -104,7 +108,14 @@ struct Single {
     before: Cpu,
     latency: Duration,
     cpu: Cpu,
+    worker: Option<u32>,
     good: bool,
+}
+
+impl Single {
+    fn worker_cpu(&self) -> Duration {
+        self.worker.map_or(Duration::ZERO, |worker| self.cpu.of(worker))
+    }
 }
 
 /// Asks one request at a time and watches what it costs.
@@ -112,11 +123,13 @@ struct Client {
     connection: Connection,
     call: Call,
     processes: Processes,
+    /// The thread that carries requests: the busiest one in the first, when nobody else has anything to do.
+    worker: Option<u32>,
 }
 
 impl Client {
     fn new(call: Call, processes: Processes) -> Self {
-        Self { connection: Connection::new(call.target), call, processes }
+        Self { connection: Connection::new(call.target), call, processes, worker: None }
     }
 
     /// Revokes a key between two requests, and measures the second; its CPU time is read once the proxy sleeps again.
@@ -133,7 +146,8 @@ impl Client {
         // The answer arrives a moment before the proxy is back in its sleep.
         tokio::time::sleep(SETTLE).await;
         let cpu = self.processes.cpu().since(&before);
-        Ok(Single { before, latency, cpu, good })
+        self.worker = self.worker.or_else(|| cpu.busiest());
+        Ok(Single { before, latency, cpu, worker: self.worker, good })
     }
 
     /// Asks until the request that meets the dead key; in a ring that goes in order it is the first.
@@ -192,12 +206,14 @@ fn spread(singles: &[Single], pick: impl Fn(&Single) -> Duration) -> Option<Spre
     Spread::of(singles.iter().map(|single| micros(pick(single))))
 }
 
+/// Requests with a dead first key in one ring.
+const PER_RING: usize = 10;
 /// Keys that stay valid to the end.
-const SPARE_KEYS: usize = 20;
+const SPARE_KEYS: usize = 3;
 /// Normal requests between two dead ones.
 const NORMAL_PER_SAMPLE: usize = 5;
 /// Requests until one must have met the dead key.
-const TRIES: usize = 400;
+const TRIES: usize = 50;
 /// Requests right before each measured one.
 const WARM_UP: usize = 3;
 /// A key that no one has: revoking it takes as long as revoking one in use.

@@ -31,17 +31,11 @@ pub(crate) async fn measure(
     build: &Path,
     remote: &mut Remote,
 ) -> Result<Failure> {
-    let revocations = if options.quick { QUICK_REVOCATIONS } else { REVOCATIONS };
-    eprintln!("failure path: {} requests whose first key is dead", 3 * revocations);
-    remote.reset().await?;
-    let first_key = first_key::measure(ground, build, remote, 3 * revocations).await?;
+    let (rings, revocations) = if options.quick { (3, 10) } else { (15, 50) };
+    eprintln!("failure path: requests whose first key is dead, in {rings} rings");
+    let first_key = first_key::measure(ground, build, remote, rings).await?;
     eprintln!("failure path: {revocations} revocations under load");
     remote.reset().await?;
     let under_load = under_load::measure(options, ground, build, remote, revocations).await?;
     Ok(Failure { first_key, under_load })
 }
-
-/// Keys revoked under load in a full run.
-const REVOCATIONS: usize = 50;
-/// The same in a quick one.
-const QUICK_REVOCATIONS: usize = 10;
