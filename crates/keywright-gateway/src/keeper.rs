@@ -12,6 +12,7 @@ use keywright::probe::{Probed, probe};
 use keywright_core::Cause;
 use keywright_core::ring::{Backoff, Event, Health, Look, Task};
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 use crate::all_out::suspect_provider;
 use crate::clock;
@@ -24,26 +25,31 @@ use crate::shared::Shared;
 pub(crate) async fn keep(shared: Arc<Shared>) {
     let mut looks = JoinSet::new();
     let mut stop = shared.draining.subscribe();
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        start_looks(&shared, &mut looks);
-        tokio::select! {
-            () = shared.wake_keeper.notified() => {}
-            Some(_) = looks.join_next(), if !looks.is_empty() => {}
-            () = tokio::time::sleep(TICK) => {}
+        // Sources are read again on a tick only: the end of one look must not begin the next.
+        let sources_due = tokio::select! {
+            () = shared.wake_keeper.notified() => false,
+            _ = tick.tick() => true,
             _ = stop.wait_for(|draining| *draining) => return,
-        }
+        };
+        while looks.try_join_next().is_some() {}
+        start_looks(&shared, &mut looks, sources_due);
     }
 }
 
-fn start_looks(shared: &Arc<Shared>, looks: &mut JoinSet<()>) {
+fn start_looks(shared: &Arc<Shared>, looks: &mut JoinSet<()>, sources_due: bool) {
     let now = clock::now();
     for (upstream, key) in shared.live.load().keys() {
-        let Some(look) = needed(shared, upstream, key) else {
-            continue;
-        };
-        if key.looking.swap(true, Ordering::AcqRel) {
+        if key.looking.load(Ordering::Acquire) {
             continue;
         }
+        let Some(look) = needed(shared, upstream, key).filter(|look| sources_due || *look == Needed::SourceAndProbe)
+        else {
+            continue;
+        };
+        key.looking.store(true, Ordering::Release);
         tracing::debug!(provider = upstream.id, key = key.masked(), ?look, at = now.0, "looking at a key");
         let (shared, upstream, key) = (Arc::clone(shared), Arc::clone(upstream), Arc::clone(key));
         looks.spawn(async move {
@@ -52,6 +58,10 @@ fn start_looks(shared: &Arc<Shared>, looks: &mut JoinSet<()>) {
                 Needed::SourceAndProbe => confirm(&shared, &upstream, &key).await,
             };
             key.looking.store(false, Ordering::Release);
+            if matches!(key.health(), Health::Suspect { .. }) {
+                // It was refused while this look was under way.
+                shared.wake_keeper.notify_one();
+            }
             if seen {
                 upstream.changed();
             }
@@ -60,7 +70,7 @@ fn start_looks(shared: &Arc<Shared>, looks: &mut JoinSet<()>) {
 }
 
 /// What a key needs now.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Needed {
     /// Its source may hold another value.
     Source,

@@ -1,8 +1,8 @@
 //! An HTTP/2 connection: it carries many requests, up to as many as the provider takes at one time.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -23,9 +23,14 @@ pub(super) struct Carrier {
 /// How many requests a connection carries, and how many it may.
 struct Load {
     open: AtomicUsize,
-    most: AtomicUsize,
+    /// Fewer than agreed, once the provider has refused one; 0 when it wants no more at all.
+    cap: AtomicUsize,
     agreed: Arc<Agreed>,
+    /// The task that drives it owns it: it must be gone as soon as it has ended.
+    connection: Weak<Mutex<Connection>>,
 }
+
+type Connection = http2::Connection<TokioIo<Stream>, Outgoing, TokioExecutor>;
 
 /// How many requests the provider took at one time on its last connection: a new one begins with that,
 /// since requests leave before its own word arrives.
@@ -38,18 +43,21 @@ impl Default for Agreed {
 }
 
 impl Load {
-    fn learn(&self, most: usize) {
+    /// How many requests it may carry, by the provider's latest word.
+    fn most(&self) -> usize {
+        let Some(connection) = self.connection.upgrade() else {
+            return 0;
+        };
+        let most = connection.lock().unwrap_or_else(PoisonError::into_inner).current_max_send_streams();
         let most = most.clamp(1, MOST_STREAMS as usize);
-        self.most.store(most, Ordering::Relaxed);
         self.agreed.0.store(most, Ordering::Relaxed);
+        most.min(self.cap.load(Ordering::Relaxed))
     }
 
-    /// It carries more than the provider wants, whatever was agreed; or the provider wants no more at all.
+    /// The provider refused a request: it takes fewer than this, whatever was agreed.
     fn refused(&self) {
-        match self.open.load(Ordering::Relaxed) {
-            0 | 1 => self.most.store(0, Ordering::Relaxed),
-            open => self.learn(self.most.load(Ordering::Relaxed).min(open - 1)),
-        }
+        let others = self.open.load(Ordering::Relaxed).saturating_sub(1);
+        self.cap.store(self.most().min(others), Ordering::Relaxed);
     }
 }
 
@@ -63,23 +71,24 @@ impl Carrier {
     /// Begins HTTP/2 on a new connection, whose first place is taken. It lives until the provider closes it,
     /// or the carrier and all places are dropped.
     pub(super) async fn begin(stream: Stream, agreed: Arc<Agreed>) -> Result<(Self, Seat), hyper::Error> {
-        let most = agreed.0.load(Ordering::Relaxed);
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
             .keep_alive_interval(Some(Duration::from_secs(30)))
-            .initial_max_send_streams(most)
+            .initial_max_send_streams(agreed.0.load(Ordering::Relaxed))
             .max_header_list_size(LARGEST_HEAD)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(STREAM_WINDOW * MOST_STREAMS);
-        let (sender, mut connection) = builder.handshake(TokioIo::new(stream)).await?;
-        let load = Arc::new(Load { open: AtomicUsize::new(1), most: AtomicUsize::new(most), agreed });
-        let told = Arc::clone(&load);
+        let (sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
+        let connection = Arc::new(Mutex::new(connection));
+        let load = Arc::new(Load {
+            open: AtomicUsize::new(1),
+            cap: AtomicUsize::new(MOST_STREAMS as usize),
+            agreed,
+            connection: Arc::downgrade(&connection),
+        });
         detach(std::future::poll_fn(move |cx| {
-            // It is polled with every request, so the provider's latest word counts for the next one.
-            let polled = Pin::new(&mut connection).poll(cx);
-            told.learn(connection.current_max_send_streams());
-            polled
+            Pin::new(&mut *connection.lock().unwrap_or_else(PoisonError::into_inner)).poll(cx)
         }));
         let seat = Seat { sender: sender.clone(), load: Arc::clone(&load) };
         Ok((Self { sender, load }, seat))
@@ -88,7 +97,7 @@ impl Carrier {
     /// A place on it, if one is free. Only the worker that owns the connection takes places.
     pub(super) fn seat(&self) -> Option<Seat> {
         let open = self.load.open.load(Ordering::Relaxed);
-        (open < self.load.most.load(Ordering::Relaxed)).then(|| {
+        (open < self.load.most()).then(|| {
             self.load.open.fetch_add(1, Ordering::Relaxed);
             Seat { sender: self.sender.clone(), load: Arc::clone(&self.load) }
         })
@@ -148,7 +157,7 @@ pub(super) fn detach(connection: impl Future<Output = Result<(), hyper::Error>> 
 
 /// Requests at one time on one connection; more open another one.
 const MOST_STREAMS: u32 = 128;
-/// What the specification recommends as the least; no provider takes fewer.
+/// What the specification recommends as the least that a provider takes.
 const FIRST_STREAMS: usize = 100;
 /// How much of one answer may wait for its caller. The connection's window holds that much for every
 /// stream, so that slow callers never stop the answers of the others.
