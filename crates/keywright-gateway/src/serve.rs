@@ -58,6 +58,11 @@ fn expect_head(watch: Option<&HeadWatch>) {
 
 fn refused(shared: &Shared, refusal: &Refusal) -> Response<Down> {
     shared.refused.fetch_add(1, Ordering::Relaxed);
+    // A path or a model that the caller sent may stand in it, and a key may stand in those by mistake.
+    let redactor = shared.redactor.load();
+    let message = redactor.redact_str(&refusal.message).into_owned();
+    let help = refusal.help.as_ref().map(|help| redactor.redact_str(help).into_owned());
+    let refusal = Refusal { message, help, ..refusal.clone() };
     tracing::debug!(status = refusal.status.as_u16(), code = refusal.code, message = refusal.message, "refused");
     refusal.response()
 }
