@@ -69,7 +69,7 @@ class Aviary:
         address = urllib.parse.urlsplit(self.gateway.url)
         answer = b""
         with socket.create_connection((address.hostname, address.port), timeout=harness.DEADLINE_SECONDS) as connection:
-            with contextlib.suppress(ConnectionError, http.client.HTTPException):
+            with contextlib.suppress(OSError, http.client.HTTPException):
                 connection.sendall(data)
                 response = http.client.HTTPResponse(connection, method="POST")
                 response.begin()
