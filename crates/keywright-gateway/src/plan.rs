@@ -143,6 +143,12 @@ async fn unified(
     let Some(mut named) = named_model(parts, body).await? else {
         return sole_provider(shared, live, admitted, parts, rest, body);
     };
+    if matches!(shared.redactor.load().redact_str(&named.model), Cow::Owned(_)) {
+        // The provider would repeat it in its answer and in its logs.
+        let says = "a key stands in the request's `model`.";
+        let refusal = Refusal::new(StatusCode::BAD_REQUEST, Cause::BadRequest, says).code("key_in_model");
+        return Err(refusal.help("Put the name of a model there, and the key into the Authorization header."));
+    }
     let Some(wanted) = wanted(live, &named.model) else {
         if live.upstreams.len() == 1 {
             return sole_provider(shared, live, admitted, parts, rest, body);
