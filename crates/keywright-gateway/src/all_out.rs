@@ -63,7 +63,7 @@ fn why(upstream: &Upstream, key: &Key, pin: Option<&Pin>, model: Option<&str>, n
         let says = format!("{} [{}]", diagnosis.title(), diagnosis.cause.slug());
         return Why { says, cause: Some(diagnosis.cause), diagnosis: Some(diagnosis) };
     }
-    if let Some(bench) = model.and_then(|model| key.model_bench(model, now)) {
+    if let Some(bench) = key.model_bench(|| model, now) {
         return only(format!("may not use this model [{}]", bench.slug()), Some(bench));
     }
     match key.standing(now) {

@@ -102,7 +102,7 @@ impl Journey<'_> {
             return self.pass_through(target).await;
         }
         let mut want =
-            Want { model: target.model.as_deref(), project: pin.map(|pin| pin.project.as_str()), ..Want::default() };
+            Want { model: Some(&target.model), project: pin.map(|pin| pin.project.as_str()), ..Want::default() };
         let mut last = None;
         loop {
             let Some(used) = self.choose(upstream, &want).await else {
@@ -165,7 +165,7 @@ impl Journey<'_> {
         let refusal = settle::Refusal {
             status: bad.head.status.as_u16(),
             classified: &bad.classified,
-            model: target.model.as_deref(),
+            model: target.model.name(),
             retry_after: headers::retry_after(&bad.head.headers),
         };
         settle::refused(self.shared, &target.upstream, &used, &refusal);
@@ -298,7 +298,7 @@ impl Journey<'_> {
             refused => {
                 target.upstream.traffic.all_out.fetch_add(1, Ordering::Relaxed);
                 let cause = refused.map(|refused| refused.bad.classified.cause);
-                crate::all_out::refusal(&target.upstream, pin, target.model.as_deref(), cause).response()
+                crate::all_out::refusal(&target.upstream, pin, target.model.name(), cause).response()
             }
         }
     }

@@ -8,12 +8,13 @@ use keywright_core::ring::{Moment, Standing};
 
 use crate::key::Key;
 use crate::live::Upstream;
+use crate::model::Model;
 use crate::settle::InUse;
 
 /// What a request needs of a key, and what it has used up.
 #[derive(Default)]
 pub(crate) struct Want<'a> {
-    pub(crate) model: Option<&'a str>,
+    pub(crate) model: Option<&'a Model>,
     /// Only keys of this project can see the object that the request names.
     pub(crate) project: Option<&'a str>,
     /// Values that were refused for this request.
@@ -80,7 +81,7 @@ fn fits(key: &Key, want: &Want<'_>, now: Moment) -> bool {
         _ => true,
     };
     let of_account = key.account.as_ref().is_none_or(|account| !want.barred_accounts.contains(account));
-    let of_model = want.model.is_none_or(|model| key.model_bench(model, now).is_none());
+    let of_model = want.model.is_none_or(|model| key.model_bench(|| model.name(), now).is_none());
     of_project && of_account && of_model
 }
 

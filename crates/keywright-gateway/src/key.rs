@@ -232,11 +232,12 @@ impl Key {
         self.benched_models.store(true, Ordering::Release);
     }
 
-    /// Why this key may not use a model now, if it may not.
-    pub(crate) fn model_bench(&self, model: &str, now: Moment) -> Option<Cause> {
+    /// Why this key may not use a model now, if it may not. The model's name is asked for only if it matters.
+    pub(crate) fn model_bench<'a>(&self, model: impl FnOnce() -> Option<&'a str>, now: Moment) -> Option<Cause> {
         if !self.benched_models.load(Ordering::Acquire) {
             return None;
         }
+        let model = model()?;
         let mut models = self.models();
         models.retain(|_, (until, _)| *until > now);
         self.benched_models.store(!models.is_empty(), Ordering::Release);

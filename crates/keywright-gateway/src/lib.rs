@@ -22,6 +22,7 @@ mod limiter;
 mod listen;
 mod live;
 mod metrics;
+mod model;
 mod peek;
 mod pins;
 mod plan;

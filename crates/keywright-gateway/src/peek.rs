@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use memchr::memchr2;
+use memchr::memchr;
 
 /// Where the values of some members stand in the body, quotes included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,16 +103,16 @@ impl Walk<'_> {
         }
     }
 
-    /// A string with its quotes.
+    /// A string with its quotes. Prompts are full of escapes such as `\n`, and few of them are quotes, so
+    /// only quotes are searched for: one after an odd number of backslashes is part of the text.
     fn string(&mut self) -> Option<Range<usize>> {
         let start = self.at;
         self.take(b'"')?;
         loop {
-            let rest = self.body.get(self.at..)?;
-            self.at += memchr2(b'"', b'\\', rest)?;
-            let escaped = self.body[self.at] == b'\\';
-            self.at += if escaped { 2 } else { 1 };
-            if !escaped {
+            let text = self.at;
+            self.at += memchr(b'"', self.body.get(text..)?)? + 1;
+            let backslashes = self.body[text..self.at - 1].iter().rev().take_while(|byte| **byte == b'\\').count();
+            if backslashes % 2 == 0 {
                 return Some(start..self.at);
             }
         }

@@ -1,13 +1,12 @@
 //! Plan: which provider and path a request means, and what it needs of a key.
 
 use std::borrow::Cow;
-use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{Method, StatusCode};
+use http::StatusCode;
 use keywright_core::paths::{is_stateful, object_id, upstream_path};
 use keywright_core::{Cause, Failover};
 
@@ -17,6 +16,7 @@ use crate::attempt::body_refusal;
 use crate::body::RequestBody;
 use crate::config::PathPolicy;
 use crate::live::{Live, Upstream};
+use crate::model::{self, Model, Named};
 use crate::peek;
 use crate::shared::Shared;
 
@@ -35,7 +35,7 @@ pub(crate) struct Target {
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) path: PathAndQuery,
     /// The model that the request asks for there.
-    pub(crate) model: Option<String>,
+    pub(crate) model: Model,
     /// The body for this target, when the model's name had to be changed in it.
     pub(crate) body: Option<Bytes>,
 }
@@ -88,12 +88,12 @@ pub(crate) async fn plan(
     body: &RequestBody,
 ) -> Result<Plan, Refusal> {
     match door {
-        Door::Mirror(upstream, rest) => mirror(shared, admitted, parts, upstream, rest, body),
+        Door::Mirror(upstream, rest) => mirror(shared, admitted, parts, upstream, rest, body).await,
         Door::Unified(rest) => unified(shared, live, admitted, parts, rest, body).await,
     }
 }
 
-fn mirror(
+async fn mirror(
     shared: &Shared,
     admitted: &Admitted,
     parts: &Parts,
@@ -101,34 +101,18 @@ fn mirror(
     rest: &str,
     body: &RequestBody,
 ) -> Result<Plan, Refusal> {
-    let head = body.so_far();
-    let model = model_of(parts, &head).and_then(|(range, text)| range.map(|_| text));
-    admit::check_scope(&admitted.caller, &upstream.id, model.as_deref())?;
+    let model = if admitted.caller.models.is_empty() {
+        admit::check_scope(&admitted.caller, &upstream.id, None)?;
+        Model::in_body(parts, body)
+    } else {
+        let named = model::named(parts, body).await.map_err(body_refusal)?;
+        admit::check_scope(&admitted.caller, &upstream.id, named.as_ref().map(|named| named.model.as_str()))?;
+        named.map_or_else(|| Model::in_body(parts, body), |named| Model::known(named.model))
+    };
     let (path, mended) = target_path(upstream, rest, parts.uri.query())?;
-    let pin = pin(shared, upstream, path.path(), &head);
+    let pin = pin(shared, upstream, path.path(), body);
     let target = Target { upstream: Arc::clone(upstream), path, model, body: None };
     Ok(Plan { targets: vec![target], pin, mended })
-}
-
-/// The model that a body names.
-struct Named {
-    /// The body as far as it was read.
-    head: Bytes,
-    /// Where the name stands.
-    range: Range<usize>,
-    model: String,
-}
-
-/// Reads the body until it is clear which model it names, if any.
-async fn named_model(parts: &Parts, body: &RequestBody) -> Result<Option<Named>, Refusal> {
-    loop {
-        let head = body.so_far();
-        match model_of(parts, &head) {
-            Some((Some(range), model)) => return Ok(Some(Named { head, range, model })),
-            None if body.read_more().await.map_err(body_refusal)? => {}
-            Some((None, _)) | None => return Ok(None),
-        }
-    }
 }
 
 /// At the unified door the model names the provider.
@@ -140,8 +124,8 @@ async fn unified(
     rest: &str,
     body: &RequestBody,
 ) -> Result<Plan, Refusal> {
-    let Some(mut named) = named_model(parts, body).await? else {
-        return sole_provider(shared, live, admitted, parts, rest, body);
+    let Some(mut named) = model::named(parts, body).await.map_err(body_refusal)? else {
+        return sole_provider(shared, live, admitted, parts, rest, body).await;
     };
     if matches!(shared.redactor.load().redact_str(&named.model), Cow::Owned(_)) {
         // The provider would repeat it in its answer and in its logs.
@@ -151,7 +135,7 @@ async fn unified(
     }
     let Some(wanted) = wanted(live, &named.model) else {
         if live.upstreams.len() == 1 {
-            return sole_provider(shared, live, admitted, parts, rest, body);
+            return sole_provider(shared, live, admitted, parts, rest, body).await;
         }
         return Err(unknown_model(live, &named.model));
     };
@@ -169,9 +153,9 @@ async fn unified(
             Ok(()) => {}
         }
         let (path, _) = target_path(upstream, rest, parts.uri.query())?;
-        plan.pin = plan.pin.or_else(|| pin(shared, upstream, path.path(), &named.head));
+        plan.pin = plan.pin.or_else(|| pin(shared, upstream, path.path(), body));
         let body = Some(renamed(&named, &name));
-        plan.targets.push(Target { upstream: Arc::clone(upstream), path, model: Some(name), body });
+        plan.targets.push(Target { upstream: Arc::clone(upstream), path, model: Model::known(name), body });
     }
     if plan.pin.is_some() {
         // Another provider does not know the object.
@@ -189,7 +173,7 @@ fn wanted(live: &Live, model: &str) -> Option<Vec<(String, String)>> {
 }
 
 /// With one provider there is nothing to name.
-fn sole_provider(
+async fn sole_provider(
     shared: &Shared,
     live: &Live,
     admitted: &Admitted,
@@ -198,7 +182,7 @@ fn sole_provider(
     body: &RequestBody,
 ) -> Result<Plan, Refusal> {
     match live.upstreams.as_slice() {
-        [upstream] => mirror(shared, admitted, parts, upstream, rest, body),
+        [upstream] => mirror(shared, admitted, parts, upstream, rest, body).await,
         _ => Err(Refusal::new(
             StatusCode::BAD_REQUEST,
             Cause::BadRequest,
@@ -219,26 +203,6 @@ fn unknown_model(live: &Live, model: &str) -> Refusal {
     );
     Refusal::new(StatusCode::NOT_FOUND, Cause::ModelNotFound, message)
         .help(format!("At /v1 ask for `{example}/{}`, or add a [[route]].", short(model)))
-}
-
-/// Where the model's name stands and what it is. The outer `None`: it may still come. An inner `None`: there is none.
-fn model_of(parts: &Parts, head: &[u8]) -> Option<(Option<Range<usize>>, String)> {
-    let nothing = Some((None, String::new()));
-    if parts.method == Method::GET || head.is_empty() {
-        return nothing;
-    }
-    if !head.trim_ascii_start().starts_with(b"{") {
-        return nothing;
-    }
-    let members = peek::members(head, &["model"]);
-    match members.found.into_iter().next().flatten() {
-        Some(range) => {
-            let text = peek::text(head, &range);
-            Some(text.map_or((None, String::new()), |text| (Some(range), text)))
-        }
-        None if members.complete => nothing,
-        None => None,
-    }
 }
 
 /// The body with another model in it; every other byte stays.
@@ -285,14 +249,15 @@ fn without_key(query: &str) -> Cow<'_, str> {
 }
 
 /// The project that owns the object which the path or the body names, where several projects are configured.
-fn pin(shared: &Shared, upstream: &Upstream, path: &str, head: &[u8]) -> Option<Pin> {
+fn pin(shared: &Shared, upstream: &Upstream, path: &str, body: &RequestBody) -> Option<Pin> {
     let paths = &upstream.spec.paths;
     let labelled = upstream.keys.iter().any(|key| key.project.is_some());
     if !labelled || !is_stateful(paths, path) {
         return None;
     }
     let names: Vec<&str> = paths.stateful_members.iter().map(String::as_str).collect();
-    let in_body = peek::members(head, &names).found.into_iter().flatten().filter_map(|range| peek::text(head, &range));
+    let head = body.so_far();
+    let in_body = peek::members(&head, &names).found.into_iter().flatten().filter_map(|range| peek::text(&head, &range));
     object_id(paths, path).map(str::to_owned).into_iter().chain(in_body).find_map(|object| {
         let project = shared.pins.project(&object)?;
         Some(Pin { object, project })

@@ -166,7 +166,7 @@ fn read_counts(folder: &std::path::Path) -> Result<Counts> {
     let entries = fs::read_dir(folder).map_err(Error::io("list what callgrind wrote"))?;
     let mut counts = Counts::new();
     for entry in entries.flatten() {
-        let output = Command::new("callgrind_annotate").arg("--threshold=100").arg(entry.path()).output();
+        let output = Command::new("callgrind_annotate").args(["--auto=no", "--threshold=100"]).arg(entry.path()).output();
         let output = output.map_err(Error::io("run callgrind_annotate"))?;
         for line in String::from_utf8_lossy(&output.stdout).lines() {
             if let Some((count, name)) = function(line) {
@@ -193,7 +193,7 @@ const FEW: u64 = 200;
 /// Requests of the long one.
 const MANY: u64 = 1200;
 /// Functions shown.
-const FUNCTIONS: usize = 40;
+const FUNCTIONS: usize = 90;
 /// Nothing counts before.
 const WARM_UP: Duration = Duration::from_millis(500);
 /// How long perf may take to write what it found.
