@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use http::StatusCode;
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::StatusCode;
 use keywright_core::paths::{is_stateful, object_id, upstream_path};
 use keywright_core::{Cause, Failover};
 
@@ -257,7 +257,8 @@ fn pin(shared: &Shared, upstream: &Upstream, path: &str, body: &RequestBody) -> 
     }
     let names: Vec<&str> = paths.stateful_members.iter().map(String::as_str).collect();
     let head = body.so_far();
-    let in_body = peek::members(&head, &names).found.into_iter().flatten().filter_map(|range| peek::text(&head, &range));
+    let in_body =
+        peek::members(&head, &names).found.into_iter().flatten().filter_map(|range| peek::text(&head, &range));
     object_id(paths, path).map(str::to_owned).into_iter().chain(in_body).find_map(|object| {
         let project = shared.pins.project(&object)?;
         Some(Pin { object, project })

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: the gateway beside nginx and beside no proxy at all.
+//! `cargo xtask bench`: the gateway beside nginx, a bare hyper proxy and no proxy at all.
 //!
 //! `bench/README.md` says how to repeat a run and what each number covers.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
@@ -6,6 +6,7 @@
 mod contender;
 mod error;
 mod failure;
+mod floor;
 mod gateway;
 mod load;
 mod noise;
@@ -20,6 +21,7 @@ mod statistics;
 mod upstream;
 mod usage;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use error::Result;
@@ -46,13 +48,16 @@ fn dispatch(args: &[String]) -> Result<()> {
             gateway::run(&options)
         }
         "upstream" => upstream::run(rest),
+        "floor" => floor::run(rest),
         "help" | "--help" | "-h" => help(),
         other => Err(error::Error::usage(format!("unknown bench `{other}`"))),
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "one shape for every command")]
 fn help() -> Result<()> {
-    println!("{}", options::HELP);
-    Ok(())
+    // Whoever reads only the beginning closes the pipe; that is no failure.
+    match writeln!(std::io::stdout(), "{}", options::HELP) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error::Error::io("print the help")(error)),
+        _ => Ok(()),
+    }
 }

@@ -17,7 +17,7 @@ cargo xtask bench upstream --port N    only the mock upstream, until stdin close
   --quick              2 rounds of 1 s, and a short failure path
   --connections N      requests in flight in the loaded rows (32)
   --workers N          worker threads of keywright, worker processes of nginx (1)
-  --only A,B           contenders: direct, nginx, keywright
+  --only A,B           contenders: direct, nginx, floor (a bare hyper proxy), keywright
   --workloads A,B      small, prompt, sse, paced
   --headers sdk|plain  what openai-python and OpenAI send (sdk), or the bare minimum
   --place one|split|free  everyone on the last core (one); generator and upstream on the first
@@ -185,4 +185,4 @@ fn seconds(word: &str, value: &str) -> Result<Duration> {
 }
 
 /// Everyone who can take part, in the order of the tables.
-const CONTENDERS: [&str; 3] = ["direct", "nginx", "keywright"];
+const CONTENDERS: [&str; 4] = ["direct", "nginx", "floor", "keywright"];

@@ -13,12 +13,11 @@ use super::options::Options;
 use super::payload::Workload;
 use super::process::Program;
 
-/// Profiles nginx and every build of keywright under each workload, and prints what it finds.
+/// Profiles the peers and every build of keywright under each workload, and prints what it finds.
 pub(crate) async fn run(options: &Options, ground: Ground<'_>, builds: &[PathBuf]) -> Result<()> {
-    let mut subjects: Vec<Subject<'_>> = builds.iter().map(|build| Subject { build: Some(build) }).collect();
-    if options.contenders.iter().any(|name| name == "nginx") {
-        subjects.insert(0, Subject { build: None });
-    }
+    let peers = options.contenders.iter().filter(|name| matches!(name.as_str(), "nginx" | "floor"));
+    let mut subjects: Vec<Subject<'_>> = peers.map(|name| Subject { name, build: None }).collect();
+    subjects.extend(builds.iter().map(|build| Subject { name: "keywright", build: Some(build) }));
     for subject in subjects {
         for &workload in &options.workloads {
             println!("## {}: {}\n", subject.title(), workload.title());
@@ -31,19 +30,20 @@ pub(crate) async fn run(options: &Options, ground: Ground<'_>, builds: &[PathBuf
     Ok(())
 }
 
-/// nginx, or a build of keywright.
+/// A peer, or a build of keywright.
 #[derive(Clone, Copy, Debug)]
 struct Subject<'b> {
+    name: &'b str,
     build: Option<&'b PathBuf>,
 }
 
 impl Subject<'_> {
     fn title(self) -> String {
-        self.build.map_or("nginx".to_owned(), |build| build.display().to_string())
+        self.build.map_or(self.name.to_owned(), |build| build.display().to_string())
     }
 
     async fn start(self, ground: Ground<'_>, wrapper: &[String]) -> Result<Contender> {
-        Contender::under(ground, "keywright", self.build, wrapper).await
+        Contender::under(ground, self.name, self.build, wrapper).await
     }
 }
 
@@ -166,7 +166,8 @@ fn read_counts(folder: &std::path::Path) -> Result<Counts> {
     let entries = fs::read_dir(folder).map_err(Error::io("list what callgrind wrote"))?;
     let mut counts = Counts::new();
     for entry in entries.flatten() {
-        let output = Command::new("callgrind_annotate").args(["--auto=no", "--threshold=100"]).arg(entry.path()).output();
+        let output =
+            Command::new("callgrind_annotate").args(["--auto=no", "--threshold=100"]).arg(entry.path()).output();
         let output = output.map_err(Error::io("run callgrind_annotate"))?;
         for line in String::from_utf8_lossy(&output.stdout).lines() {
             if let Some((count, name)) = function(line) {
@@ -193,7 +194,7 @@ const FEW: u64 = 200;
 /// Requests of the long one.
 const MANY: u64 = 1200;
 /// Functions shown.
-const FUNCTIONS: usize = 90;
+const FUNCTIONS: usize = 40;
 /// Nothing counts before.
 const WARM_UP: Duration = Duration::from_millis(500);
 /// How long perf may take to write what it found.

@@ -1,6 +1,7 @@
-//! Who is compared: no proxy at all, nginx, and one or more builds of keywright.
+//! Who is compared: no proxy at all, nginx, a bare hyper proxy, and one or more builds of keywright.
 
 mod direct;
+mod floor;
 mod keywright;
 mod nginx;
 
@@ -52,6 +53,7 @@ impl Contender {
             match name.as_str() {
                 "direct" => contenders.push(direct::contender(ground)),
                 "nginx" => contenders.push(nginx::start(ground, &[]).await?),
+                "floor" => contenders.push(floor::start(ground, &[]).await?),
                 _ => contenders.extend(Self::keywrights(ground, builds).await?),
             }
         }
@@ -63,16 +65,17 @@ impl Contender {
         keywright::start(ground, "keywright", build, keys, &[]).await
     }
 
-    /// Starts nginx or a keywright under another program, such as valgrind.
+    /// Starts nginx, the floor or a keywright under another program, such as valgrind.
     pub(crate) async fn under(
         ground: Ground<'_>,
         name: &str,
         build: Option<&PathBuf>,
         wrapper: &[String],
     ) -> Result<Self> {
-        match build {
-            None => nginx::start(ground, wrapper).await,
-            Some(build) => keywright::start(ground, name, build, Keys::ring(), wrapper).await,
+        match (build, name) {
+            (Some(build), name) => keywright::start(ground, name, build, Keys::ring(), wrapper).await,
+            (None, "floor") => floor::start(ground, wrapper).await,
+            (None, _) => nginx::start(ground, wrapper).await,
         }
     }
 

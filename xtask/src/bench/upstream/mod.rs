@@ -84,7 +84,7 @@ async fn accept(listener: &TcpListener, upstream: &Rc<RefCell<Upstream>>) {
 }
 
 /// Ends when the other end of stdin is gone, so that no upstream outlives its bench.
-async fn parent_gone() {
+pub(crate) async fn parent_gone() {
     let (gone, wait) = tokio::sync::oneshot::channel::<()>();
     std::thread::spawn(move || {
         let mut rest = Vec::new();
