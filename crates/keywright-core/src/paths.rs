@@ -18,7 +18,7 @@ use crate::provider::Paths;
 /// ```
 pub fn upstream_path(paths: &Paths, rest: &str) -> String {
     let Some(default_version) = paths.versions.first() else {
-        return format!("/{}", rest.trim_start_matches('/'));
+        return ["/", rest.trim_start_matches('/')].concat();
     };
     let mut tail = rest.trim_start_matches('/');
     let mut version = None;
@@ -39,13 +39,13 @@ pub fn upstream_path(paths: &Paths, rest: &str) -> String {
     }
     let first = tail.split('/').next().unwrap_or(tail);
     if paths.bare.iter().any(|bare| bare == first) {
-        return format!("/{tail}");
+        return ["/", tail].concat();
     }
     let prefixed = prefixed || paths.prefixed.iter().any(|known| known == first);
     let version = version.unwrap_or(default_version);
     match paths.prefix.as_deref().filter(|_| prefixed) {
-        Some(prefix) => format!("/{prefix}/{version}/{tail}"),
-        None => format!("/{version}/{tail}"),
+        Some(prefix) => ["/", prefix, "/", version, "/", tail].concat(),
+        None => ["/", version, "/", tail].concat(),
     }
 }
 

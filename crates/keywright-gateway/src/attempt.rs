@@ -18,7 +18,7 @@ use crate::answer::{Refusal, X_ATTEMPTS, X_CAUSE, X_KEY, X_ORIGIN, X_PATH, X_PRO
 use crate::body::{BodyFailure, Outgoing, RequestBody};
 use crate::choose::{Choice, Want, choose};
 use crate::clock;
-use crate::headers;
+use crate::headers::{self, CallerHeaders};
 use crate::judge::{self, Judged};
 use crate::live::{Live, Upstream};
 use crate::plan::{Pin, Plan, Target, next_target};
@@ -33,6 +33,7 @@ pub(crate) struct Journey<'a> {
     pub(crate) live: &'a Live,
     pub(crate) worker: usize,
     pub(crate) parts: &'a Parts,
+    pub(crate) headers: CallerHeaders,
     pub(crate) body: &'a RequestBody,
     pub(crate) began: Instant,
     /// Attempts so far.
@@ -225,7 +226,7 @@ impl Journey<'_> {
     }
 
     /// The request as it goes to the provider: one credential, and nothing that concerns this hop only.
-    fn request(&self, target: &Target, used: Option<&InUse>) -> Option<Request<Outgoing>> {
+    fn request(&mut self, target: &Target, used: Option<&InUse>) -> Option<Request<Outgoing>> {
         let body = match &target.body {
             Some(bytes) => Outgoing::Whole(Some(bytes.clone())),
             None => self.body.attempt()?,
@@ -234,7 +235,7 @@ impl Journey<'_> {
         *request.method_mut() = self.parts.method.clone();
         *request.uri_mut() = target.path.clone().into();
         let upstream = &target.upstream;
-        let mut headers: HeaderMap<HeaderValue> = headers::onward(&self.parts.headers, upstream, used.is_none());
+        let mut headers: HeaderMap<HeaderValue> = headers::onward(self.headers.take(), upstream, used.is_none());
         headers.insert(HOST, upstream.host_header.clone());
         if let Some(used) = used {
             headers.insert(upstream.auth_name.clone(), used.value.header.clone());

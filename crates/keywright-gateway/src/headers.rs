@@ -12,26 +12,51 @@ use http::{HeaderMap, HeaderValue, Version};
 use crate::admit::{KEY_HEADERS, KEY_PROTOCOL};
 use crate::live::Upstream;
 
+/// The caller's headers, for as many attempts as it takes. The first one gets the map itself, which is all that most
+/// requests need; a later one is made from the pairs that were kept, and these are cheaper to keep than a second map.
+#[derive(Debug)]
+pub(crate) struct CallerHeaders {
+    first: Option<HeaderMap>,
+    kept: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl CallerHeaders {
+    pub(crate) fn new(headers: HeaderMap) -> Self {
+        let kept = headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        Self { first: Some(headers), kept }
+    }
+
+    /// All of them, in the order in which they came.
+    pub(crate) fn take(&mut self) -> HeaderMap {
+        self.first.take().unwrap_or_else(|| {
+            let mut headers = HeaderMap::with_capacity(self.kept.len());
+            for (name, value) in &self.kept {
+                headers.append(name, value.clone());
+            }
+            headers
+        })
+    }
+}
+
 /// The caller's headers as they go to the provider. With `own_credential` the caller's own goes through.
-///
-/// A copy without what must not go on: cheaper than to build the map anew, header by header.
-pub(crate) fn onward(from: &HeaderMap, upstream: &Upstream, own_credential: bool) -> HeaderMap {
-    let mut to = from.clone();
-    for name in named_by_connection(from) {
+pub(crate) fn onward(mut to: HeaderMap, upstream: &Upstream, own_credential: bool) -> HeaderMap {
+    let upgrade = is_upgrade(&to);
+    for name in named_by_connection(&to) {
         to.remove(name);
     }
     let unwanted = |name: &HeaderName| {
         let credential = *name == AUTHORIZATION || KEY_HEADERS.iter().any(|header| name == header);
         is_hop_by_hop(name) || !own_credential && (credential || upstream.tenant_headers.contains(name))
     };
-    let gone: Vec<HeaderName> = from.keys().filter(|name| unwanted(name)).cloned().collect();
+    let gone: Vec<HeaderName> = to.keys().filter(|name| unwanted(name)).cloned().collect();
     for name in gone {
         to.remove(name);
     }
-    if is_upgrade(from) {
+    if upgrade {
         if !own_credential {
+            let clean: Vec<HeaderValue> = to.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(without_key).collect();
             to.remove(SEC_WEBSOCKET_PROTOCOL);
-            for value in from.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(without_key) {
+            for value in clean {
                 to.append(SEC_WEBSOCKET_PROTOCOL, value);
             }
         }
@@ -45,11 +70,9 @@ pub(crate) fn onward(from: &HeaderMap, upstream: &Upstream, own_credential: bool
 pub(crate) fn downward(head: &mut Parts) {
     head.version = Version::HTTP_11;
     let headers = &mut head.headers;
-    let named = named_by_connection(headers);
-    for name in HOP_BY_HOP {
-        headers.remove(name);
-    }
-    for name in named {
+    let mut gone = named_by_connection(headers);
+    gone.extend(headers.keys().filter(|name| HOP_BY_HOP.contains(name)).cloned());
+    for name in gone {
         headers.remove(name);
     }
 }
@@ -110,7 +133,7 @@ fn without_key(value: &HeaderValue) -> Option<HeaderValue> {
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
-const HOP_BY_HOP: [HeaderName; 8] =
+static HOP_BY_HOP: [HeaderName; 8] =
     [CONNECTION, TRANSFER_ENCODING, UPGRADE, TE, TRAILER, PROXY_AUTHENTICATE, KEEP_ALIVE, PROXY_CONNECTION];
 /// A day: anything longer is no pause.
 const LONGEST_MS: f64 = 86_400_000.0;

@@ -6,6 +6,7 @@
 //! `keywright-core`'s. Nothing on this path waits for a lock, a database or another request.
 
 mod admit;
+mod alarm;
 mod all_out;
 mod answer;
 mod attempt;

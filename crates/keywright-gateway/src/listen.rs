@@ -216,10 +216,10 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Place { shared, worker, mut drain } = place;
+    let settings = shared.live.load().settings.clone();
     let watch = Arc::new(HeadWatch::default());
     watch.expect_head();
-    let stream = Watched::new(stream, Arc::clone(&watch));
-    let settings = shared.live.load().settings.clone();
+    let stream = Watched::new(stream, Arc::clone(&watch), settings.head_timeout);
     let service = service_fn(|request: Request<Incoming>| {
         let (shared, watch) = (Arc::clone(&shared), Arc::clone(&watch));
         async move { Ok::<_, std::convert::Infallible>(serve::serve(&shared, worker, request, &watch).await) }
@@ -227,10 +227,9 @@ where
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(settings.head_timeout)
-        .max_buf_size(settings.head_limit_bytes)
-        .max_headers(MOST_HEADERS);
+        // `Watched` keeps the time of heads: for less than a timer of its own for each request.
+        .header_read_timeout(None)
+        .max_buf_size(settings.head_limit_bytes);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -301,7 +300,5 @@ pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, StartError> {
 
 /// Connections that wait for a worker to take them.
 const QUEUED_CALLERS: usize = 1_024;
-/// Headers of one request. The official SDKs send about twenty.
-const MOST_HEADERS: usize = 128;
 /// Requests at one time on one HTTP/2 connection.
 const MOST_STREAMS: u32 = 1_000;

@@ -21,7 +21,7 @@ use crate::headers;
 use crate::live::Upstream;
 use carrier::{Carrier, Seat};
 use idle::{Dialing, Next};
-use line::Line;
+use line::{Line, Unanswered};
 
 pub(crate) use idle::Pool;
 
@@ -208,14 +208,13 @@ impl Sending<'_> {
     }
 
     async fn http1(self, mut line: Line, request: Request<Outgoing>) -> Result<Answered, Unsent> {
-        let answer = tokio::time::timeout(self.first_byte, line.send(request)).await;
-        match answer {
-            Ok(Ok(response)) => Ok(self.answered(response, Leased::Http1(line))),
-            Ok(Err(mut error)) => Err(match error.take_message() {
+        match line.send(request, self.first_byte).await {
+            Ok(response) => Ok(self.answered(response, Leased::Http1(line))),
+            Err(Unanswered::Failed(mut error)) => Err(match error.take_message() {
                 Some(request) => Unsent::Untouched(Box::new(request)),
                 None => Unsent::Failed(SendError::MayHaveRun(error.into_error())),
             }),
-            Err(_) => Err(Unsent::Failed(SendError::TimedOut(self.first_byte))),
+            Err(Unanswered::TimedOut) => Err(Unsent::Failed(SendError::TimedOut(self.first_byte))),
         }
     }
 

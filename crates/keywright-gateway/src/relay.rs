@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
+use crate::alarm::Alarm;
 use crate::pool::Source;
 use crate::settle::InFlight;
 
@@ -26,7 +27,7 @@ pub(crate) struct Relay {
     peeked: Peeked,
     source: Source,
     limits: RelayLimits,
-    timer: Option<Pin<Box<Sleep>>>,
+    alarm: Alarm,
     /// When the last piece came.
     last: Instant,
     /// The answer broke off, and that is still to be told.
@@ -120,7 +121,7 @@ impl Down {
             peeked,
             source,
             limits,
-            timer: None,
+            alarm: Alarm::default(),
             last: limits.began,
             broken: None,
             _open: open,
@@ -153,23 +154,17 @@ impl Relay {
         }
     }
 
-    /// The timer is made when a body first makes us wait, which most never do, and it is set anew only
-    /// when it rings: a piece costs no more than a look at the clock.
+    /// Most bodies never make us wait, and a piece costs no more than a look at the clock.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
         let limits = self.limits;
         let due = limits.deadline.min(self.last + limits.idle);
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
-        while timer.as_mut().poll(cx).is_ready() {
-            if Instant::now() >= due {
-                tracing::warn!(
-                    idle_ms = limits.idle.as_millis(),
-                    "the provider's answer stopped; the request is broken off"
-                );
-                return Poll::Ready(Some(Err(RelayError::TimedOut(limits.idle))));
-            }
-            timer.as_mut().reset(due);
-        }
-        Poll::Pending
+        self.alarm.poll(due, cx).map(|()| {
+            tracing::warn!(
+                idle_ms = limits.idle.as_millis(),
+                "the provider's answer stopped; the request is broken off"
+            );
+            Some(Err(RelayError::TimedOut(limits.idle)))
+        })
     }
 }
 

@@ -15,12 +15,13 @@ use crate::admit::{self, admit};
 use crate::answer::{Refusal, json_response, text_response};
 use crate::attempt::{Journey, body_refusal};
 use crate::body::{BodyLimits, RequestBody};
+use crate::headers::{self, CallerHeaders};
 use crate::live::Live;
 use crate::plan::{self, Door, door};
 use crate::relay::Down;
 use crate::shared::Shared;
 use crate::wire::HeadWatch;
-use crate::{headers, metrics, upgrade};
+use crate::{metrics, upgrade};
 
 /// Answers one request. It cannot fail: every failure is an answer.
 pub(crate) async fn serve(
@@ -77,7 +78,7 @@ async fn relay(
     let began = Instant::now();
     let live = shared.live.load_full();
     let upgraded = headers::is_upgrade(request.headers()).then(|| hyper::upgrade::on(&mut request));
-    let (parts, incoming) = request.into_parts();
+    let (mut parts, incoming) = request.into_parts();
     let admitted = admit(&parts, &live)?;
     let door = door(&live, parts.uri.path())?;
     if let Door::Mirror(upstream, _) = &door {
@@ -96,8 +97,9 @@ async fn relay(
     if let Some(target) = plan.targets.first() {
         target.upstream.traffic.requests.fetch_add(1, Ordering::Relaxed);
     }
+    let headers = CallerHeaders::new(std::mem::take(&mut parts.headers));
     let mut journey =
-        Journey { shared, live: &live, worker, parts: &parts, body: &body, began, attempts: 0, waited: false };
+        Journey { shared, live: &live, worker, parts: &parts, headers, body: &body, began, attempts: 0, waited: false };
     let response = journey.run(&plan).await;
     if body.is_read_out() {
         expect_head(watch);

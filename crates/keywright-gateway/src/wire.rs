@@ -1,4 +1,4 @@
-//! A caller's connection, watched for one thing: a request head that a newline cut in two.
+//! A caller's connection, watched for request heads: one that a newline cut in two, and one that takes too long.
 //!
 //! A newline at the end of a key becomes, with some clients, a bare line feed in the middle of the
 //! head. The parser then sees the end of the head there, and the rest of it as another request. Every
@@ -10,8 +10,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+use crate::alarm::Alarm;
 
 /// What the watcher and the request handler tell each other.
 #[derive(Debug, Default)]
@@ -36,11 +40,39 @@ pub(crate) struct Watched<S> {
     /// The last four bytes of the head so far, and whether a line of it ended in CR LF.
     tail: [u8; 4],
     proper_line: bool,
+    /// How long a head may take, from its first byte; for the first head from the beginning.
+    limit: Duration,
+    /// Until when a byte, or the whole head, must have come. `None` while no head is waited for.
+    due: Option<Instant>,
+    /// Whether bytes of the awaited head have come.
+    begun: bool,
+    alarm: Alarm,
 }
 
 impl<S> Watched<S> {
-    pub(crate) fn new(stream: S, watch: Arc<HeadWatch>) -> Self {
-        Self { stream, watch, tail: [0; 4], proper_line: false }
+    pub(crate) fn new(stream: S, watch: Arc<HeadWatch>, limit: Duration) -> Self {
+        let due = Some(Instant::now() + limit);
+        Self { stream, watch, tail: [0; 4], proper_line: false, limit, due, begun: true, alarm: Alarm::default() }
+    }
+
+    /// Ready when a head, or the next request on a kept connection, has been waited for long enough.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.watch.0.load(Ordering::Relaxed) != HEAD {
+            return Poll::Pending;
+        }
+        let due = *self.due.get_or_insert_with(|| Instant::now() + KEEP_ALIVE);
+        self.alarm.poll(due, cx)
+    }
+
+    /// Sets the time of a head that has begun, and forgets it when the head is there.
+    fn keep_time(&mut self, arrived: usize) {
+        let in_head = self.watch.0.load(Ordering::Relaxed) == HEAD;
+        if !in_head || arrived == 0 {
+            self.due = None;
+        } else if !self.begun {
+            self.due = Some(Instant::now() + self.limit);
+        }
+        self.begun = in_head;
     }
 
     /// Follows the head to its end.
@@ -85,7 +117,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let from = buf.filled().len();
         let polled = Pin::new(&mut this.stream).poll_read(cx, buf);
         if polled.is_ready() {
+            let arrived = buf.filled().len() - from;
             this.follow(&buf.filled()[from..]);
+            this.keep_time(arrived);
+        } else if this.poll_late(cx).is_ready() {
+            // Nobody is there, or too slow: the same to a parser as a connection that ends.
+            return Poll::Ready(Ok(()));
         }
         polled
     }
@@ -117,6 +154,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 }
 
+/// How long a connection may lie idle between two requests. As nginx does by default.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
 const BODY: u8 = 0;
 const HEAD: u8 = 1;
 const SPLIT: u8 = 2;
@@ -128,7 +167,7 @@ mod tests {
     fn split(head: &[u8], pieces: usize) -> bool {
         let watch = Arc::new(HeadWatch::default());
         watch.expect_head();
-        let mut watched = Watched::new((), Arc::clone(&watch));
+        let mut watched = Watched::new((), Arc::clone(&watch), Duration::from_secs(1));
         head.chunks(head.len().div_ceil(pieces)).for_each(|piece| watched.follow(piece));
         watch.is_split()
     }

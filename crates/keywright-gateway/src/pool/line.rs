@@ -6,13 +6,16 @@
 
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
 use keywright::http::Stream;
+use tokio::time::Instant;
 
+use crate::alarm::Alarm;
 use crate::body::Outgoing;
 
 /// A connection and what drives it.
@@ -20,6 +23,15 @@ pub(super) struct Line {
     sender: http1::SendRequest<Outgoing>,
     /// `None` once it has ended.
     connection: Option<Connection>,
+    alarm: Alarm,
+}
+
+/// Why a request got no answer on a connection.
+pub(super) enum Unanswered {
+    /// The connection failed; the request comes back with the error if it did not leave.
+    Failed(Box<TrySendError<Request<Outgoing>>>),
+    /// No answer began in time.
+    TimedOut,
 }
 
 type Connection = Pin<Box<dyn Future<Output = Result<(), hyper::Error>> + Send>>;
@@ -28,23 +40,28 @@ impl Line {
     /// Begins HTTP/1.1 on a new connection.
     pub(super) async fn begin(stream: Stream) -> Result<Self, hyper::Error> {
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        Ok(Self { sender, connection: Some(Box::pin(connection.with_upgrades())) })
+        Ok(Self { sender, connection: Some(Box::pin(connection.with_upgrades())), alarm: Alarm::default() })
     }
 
-    /// Sends a request and drives the connection until the head of the answer is there. The request comes
-    /// back with the error if it did not leave.
+    /// Sends a request and drives the connection until the head of the answer is there.
     pub(super) async fn send(
         &mut self,
         request: Request<Outgoing>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<Outgoing>>> {
+        limit: Duration,
+    ) -> Result<Response<Incoming>, Unanswered> {
+        let due = Instant::now() + limit;
         let mut answer = pin!(self.sender.try_send_request(request));
-        let connection = &mut self.connection;
+        let (connection, alarm) = (&mut self.connection, &mut self.alarm);
         std::future::poll_fn(|cx| {
-            if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
-                return Poll::Ready(answer);
+            let mut polled = answer.as_mut().poll(cx);
+            if polled.is_pending() {
+                drive(connection, cx);
+                polled = answer.as_mut().poll(cx);
             }
-            drive(connection, cx);
-            answer.as_mut().poll(cx)
+            if polled.is_pending() {
+                return alarm.poll(due, cx).map(|()| Err(Unanswered::TimedOut));
+            }
+            polled.map_err(|error| Unanswered::Failed(Box::new(error)))
         })
         .await
     }
