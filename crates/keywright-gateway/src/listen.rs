@@ -234,6 +234,8 @@ where
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(Some(Duration::from_secs(30)))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(u32::try_from(settings.head_limit_bytes).unwrap_or(u32::MAX))
         .max_concurrent_streams(MOST_STREAMS);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
@@ -302,3 +304,7 @@ pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, StartError> {
 const QUEUED_CALLERS: usize = 1_024;
 /// Requests at one time on one HTTP/2 connection.
 const MOST_STREAMS: u32 = 1_000;
+/// How much of one upload may wait for its provider on an HTTP/2 connection, and how much of all uploads together: sixty-four that
+/// stand still hold up nobody beside them.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 64 * STREAM_WINDOW;

@@ -13,6 +13,7 @@ use futures_util::future::BoxFuture;
 use http::{Request, StatusCode, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use keywright_gateway::Gateway;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Barrier, Semaphore};
@@ -299,6 +300,48 @@ async fn callers_who_do_not_read_stop_nobody_else() {
     assert_eq!(reply.status, StatusCode::OK);
     assert_eq!(provider.connections(), 1);
     drop(unread);
+}
+
+#[tokio::test]
+async fn uploads_that_stand_still_stop_nobody_on_the_same_connection() {
+    fn unread(request: Request<Incoming>) -> Answer {
+        Box::pin(async move {
+            if request.uri().path() == "/v1/files" {
+                std::future::pending::<()>().await;
+            }
+            openai(request).await
+        })
+    }
+    // Over HTTP/1.1, so that only the caller's connection is shared.
+    let provider = Provider::start(Manner { alpn: HTTP1, ..Manner::default() }, unread).await;
+    let gateway = provider.gateway(&["good1"], |_| {}).await;
+    let stream = tokio::net::TcpStream::connect(gateway.addr()).await.expect("a connection");
+    let (executor, io) = (TokioExecutor::new(), TokioIo::new(stream));
+    let (sender, connection) = hyper::client::conn::http2::handshake(executor, io).await.expect("HTTP/2");
+    tokio::spawn(connection);
+    let send = |path: &str, body: Bytes| {
+        let uri = format!("http://{}/openai/v1/{path}", gateway.addr());
+        let request = Request::post(uri).body(Full::new(body)).expect("a request");
+        sender.clone().send_request(request)
+    };
+    // More than all sockets on the way hold.
+    let file = Bytes::from(vec![b'x'; 24 * 1024 * 1024]);
+    let mut uploads = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        uploads.spawn(send("files", file.clone()));
+    }
+    let heard = async {
+        while provider.heard("/v1/files").len() < 8 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), heard).await.expect("the uploads begin");
+    // Time enough for every window to fill.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    // More than a stream's window, so that it needs room in the connection's as well.
+    let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"{}"}}]}}"#, "x".repeat(600_000));
+    let answer = tokio::time::timeout(Duration::from_secs(10), send("chat/completions", body.into())).await;
+    assert_eq!(answer.expect("in time").expect("an answer").status(), StatusCode::OK);
 }
 
 #[tokio::test]

@@ -183,7 +183,7 @@ impl Connector {
             .with_safe_default_protocol_versions()
             .map_err(ConnectError::Trust)?
             .dangerous() // Only the platform's verifier takes this way: it is no weaker than the usual one.
-            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_custom_certificate_verifier(verifier)
             .with_no_client_auth();
         tls.alpn_protocols = vec![HTTP1.to_vec()];
         let tls_http1 = Arc::new(tls.clone());

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
@@ -74,12 +74,24 @@ impl ExtraTrust {
     }
 
     /// Judges certificates by these and by the operating system's.
-    pub(crate) fn verifier(&self, provider: Arc<CryptoProvider>) -> Result<Verifier, rustls::Error> {
+    pub(crate) fn verifier(&self, provider: Arc<CryptoProvider>) -> Result<Arc<Verifier>, rustls::Error> {
         if self.0.is_empty() {
-            return Verifier::new(provider);
+            return system_verifier(provider);
         }
-        Verifier::new_with_extra_roots(self.0.iter().cloned(), provider)
+        Verifier::new_with_extra_roots(self.0.iter().cloned(), provider).map(Arc::new)
     }
+}
+
+/// The operating system's certificates, some hundred of them in files: read once for all connectors that live at one time.
+fn system_verifier(provider: Arc<CryptoProvider>) -> Result<Arc<Verifier>, rustls::Error> {
+    static SHARED: Mutex<Weak<Verifier>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(verifier) = shared.upgrade() {
+        return Ok(verifier);
+    }
+    let verifier = Arc::new(Verifier::new(provider)?);
+    *shared = Arc::downgrade(&verifier);
+    Ok(verifier)
 }
 
 #[cfg(test)]
