@@ -10,7 +10,7 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// Reads the summaries of `cargo test`, pytest, unittest and `node --test`, wherever they stand.
+    /// Reads the summaries of `cargo test`, pytest, `node --test` and the conformance suites, wherever they stand.
     pub(crate) fn read<'a>(lines: impl IntoIterator<Item = &'a str>) -> Self {
         let mut counts = Self::default();
         for line in lines {
@@ -33,7 +33,7 @@ impl Counts {
         if let Some(count) = line.strip_prefix("# fail ") {
             return Self { passed: 0, failed: count.parse().unwrap_or(0) };
         }
-        if is_pytest_summary(line) {
+        if is_pytest_summary(line) || is_conformance_summary(line) {
             return Self {
                 passed: before(line, " passed").unwrap_or(0),
                 failed: before(line, " failed").unwrap_or(0) + before(line, " error").unwrap_or(0),
@@ -57,6 +57,12 @@ fn is_pytest_summary(line: &str) -> bool {
     starts_with_count && ends_with_time && line.contains(" in ")
 }
 
+/// `6247 passed, 0 failed`, and nothing else.
+fn is_conformance_summary(line: &str) -> bool {
+    let words: Vec<&str> = line.split(' ').collect();
+    matches!(words.as_slice(), [passed, "passed,", failed, "failed"] if passed.parse::<u32>().is_ok() && failed.parse::<u32>().is_ok())
+}
+
 /// The number that stands before a word.
 fn before(text: &str, word: &str) -> Option<u32> {
     let (head, _) = text.split_once(word)?;
@@ -73,10 +79,11 @@ mod tests {
             "test result: ok. 12 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.01s",
             "===== 1 failed, 30 passed, 2 skipped, 1 error in 61.20s (0:01:01) =====",
             "7 passed in 0.31s",
+            "6 passed, 3 failed",
             "# pass 4",
             "# fail 2",
             "test a_key_is_passed_in ... ok",
         ];
-        assert_eq!(Counts::read(lines), Counts { passed: 53, failed: 5 });
+        assert_eq!(Counts::read(lines), Counts { passed: 59, failed: 8 });
     }
 }
