@@ -1,6 +1,7 @@
 //! How a diagnosis looks on a terminal: like a compiler's error.
 
 use keywright_core::diagnosis::Confidence;
+use keywright_core::inspect::{Finding, Severity};
 use keywright_core::{Diagnosis, Fix, Witness};
 
 use crate::terminal::{Role, Terminal, paint};
@@ -34,11 +35,26 @@ pub(crate) fn tell(diagnosis: &Diagnosis, place: &str, terminal: &Terminal) {
 
 /// Tells what to do, and the command that does it.
 pub(crate) fn tell_fix(fix: &Fix, indent: &str, terminal: &Terminal) {
-    let head = paint(Role::Pointer, "= help:");
-    terminal.tell(format_args!("{indent}{head} {}", fix.says));
-    if let Some(command) = &fix.command {
-        terminal.tell(format_args!("{indent}        $ {command}"));
+    for line in fix_lines(fix) {
+        terminal.tell(format_args!("{indent}{line}"));
     }
+}
+
+/// What to do, and the command that does it, as lines.
+pub(crate) fn fix_lines(fix: &Fix) -> impl Iterator<Item = String> {
+    let says = format!("{} {}", paint(Role::Pointer, "= help:"), fix.says);
+    let command = fix.command.as_ref().map(|command| format!("        $ {command}"));
+    std::iter::once(says).chain(command)
+}
+
+/// What was found, in one line: `error[empty_key]: the value is empty`.
+pub(crate) fn finding_head(finding: &Finding) -> String {
+    let (role, word) = match finding.severity {
+        Severity::Note => (Role::Faint, "note"),
+        Severity::Warning => (Role::Warning, "warning"),
+        Severity::Error => (Role::Error, "error"),
+    };
+    format!("{} {}", paint(role, format_args!("{word}[{}]:", finding.cause.slug())), finding.says)
 }
 
 const fn doubt(confidence: Confidence) -> &'static str {

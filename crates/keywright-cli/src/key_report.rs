@@ -55,7 +55,7 @@ impl KeySeen {
     pub(crate) fn inspected(provider: &ProviderSpec, found: &Found) -> Self {
         let findings = inspect(found.secret.expose(), provider);
         let state = match findings.first().map(|finding| finding.severity) {
-            None => KeyState::Good,
+            None | Some(Severity::Note) => KeyState::Good,
             Some(Severity::Warning) => KeyState::Doubtful,
             Some(Severity::Error) => KeyState::Unusable,
         };
@@ -86,7 +86,7 @@ impl KeySeen {
     /// Adds what a live answer said: the provider refuses it.
     pub(crate) fn refused(&mut self, cause: Cause, says: String) {
         self.state = KeyState::Unusable;
-        self.findings.push(Finding { cause, severity: Severity::Error, says, at: None });
+        self.findings.push(Finding::error(cause, says));
     }
 
     /// Whether it is used.
@@ -164,13 +164,8 @@ impl KeySeen {
     }
 
     fn tell_findings(&self, terminal: &Terminal) {
-        for Finding { cause, severity, says, .. } in &self.findings {
-            let (role, word) = match severity {
-                Severity::Warning => (Role::Warning, "warning"),
-                Severity::Error => (Role::Error, "error"),
-            };
-            let head = paint(role, format_args!("{word}[{}]:", cause.slug()));
-            terminal.tell(format_args!("         {head} {says}"));
+        for finding in self.findings.iter().filter(|finding| finding.severity > Severity::Note) {
+            terminal.tell(format_args!("         {}", diagnosis::finding_head(finding)));
         }
         if let Some(help) = self.help() {
             diagnosis::tell_fix(&help, "         ", terminal);

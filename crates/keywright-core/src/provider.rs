@@ -225,6 +225,9 @@ pub struct Variable {
     /// For base URLs: the path that the value must end in for these readers; `None` for other roles.
     #[serde(default)]
     pub ends_in: Option<String>,
+    /// What its mere presence can cause: it sends requests elsewhere, or replaces the key.
+    #[serde(default)]
+    pub interferes: Option<Cause>,
 }
 
 /// What a variable holds.

@@ -7,18 +7,18 @@ mod discover;
 mod dotenv;
 mod env;
 mod file;
-mod near;
 mod reference;
 mod resolver;
 
 use std::pin::Pin;
 
 pub use discover::{Discovery, Hint, sibling_names};
-pub use dotenv::{Dotenv, DotenvError, Entry, LineFinding};
 pub use env::Environment;
-pub use near::near;
 pub use reference::{Reference, ReferenceError};
 pub use resolver::{Asked, Found, Miss, Resolver, SourceError};
+
+pub use keywright_core::dotenv::{Dotenv, DotenvError, Entry, LineFinding};
+pub use keywright_core::near::near;
 
 use keywright_core::Secret;
 

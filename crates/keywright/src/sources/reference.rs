@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use keywright_core::Catalogue;
-
-use super::near::near;
+use keywright_core::dotenv::is_variable_name;
+use keywright_core::near::near;
 
 /// Names a place that holds a key. It can be printed; the key cannot.
 ///
@@ -197,13 +197,6 @@ fn unknown_scheme(scheme: &str) -> ReferenceError {
     }
     let near = near(scheme, ["env", "dotenv", "file"]);
     ReferenceError::UnknownScheme { scheme: scheme.to_owned(), near }
-}
-
-/// Whether a text may name an environment variable.
-pub(super) fn is_variable_name(name: &str) -> bool {
-    !name.starts_with(|c: char| c.is_ascii_digit())
-        && !name.is_empty()
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 fn looks_like_a_key(text: &str) -> bool {

@@ -5,9 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use keywright_core::{Cause, Secret};
+use keywright_core::{Cause, Dotenv, DotenvError, Secret};
 
-use super::dotenv::{Dotenv, DotenvError, DotenvFile};
+use super::dotenv::DotenvFile;
 use super::env::Environment;
 use super::file::SecretFile;
 use super::{BoxFuture, Reference, Source};
@@ -161,6 +161,11 @@ impl Resolver {
     /// The environment it reads.
     pub fn environment(&self) -> &Environment {
         &self.environment
+    }
+
+    /// Where relative paths start; empty for the working directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Reads the place that a reference names, now.

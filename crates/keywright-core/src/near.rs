@@ -3,7 +3,7 @@
 /// The candidate that a person most probably meant, if one is close enough.
 ///
 /// ```
-/// use keywright::sources::near;
+/// use keywright_core::near::near;
 /// assert_eq!(near("evn", ["env", "file"]), Some("env"));
 /// assert_eq!(near("banana", ["env", "file"]), None);
 /// ```
@@ -18,7 +18,7 @@ pub fn near<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Op
 }
 
 /// How many single-character edits, or swaps of neighbours, lie between two words.
-fn distance(left: &str, right: &str) -> usize {
+pub fn distance(left: &str, right: &str) -> usize {
     let (left, right): (Vec<char>, Vec<char>) = (left.chars().collect(), right.chars().collect());
     let mut before: Vec<usize> = Vec::new();
     let mut above: Vec<usize> = (0..=right.len()).collect();

@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
-use keywright_core::inspect::{Finding, Severity};
-use keywright_core::{Cause, Secret};
-
-use super::{Dotenv, DotenvError, Entry, LineFinding};
-use crate::sources::reference::is_variable_name;
+use super::{Dotenv, DotenvError, Entry, LineFinding, is_variable_name};
+use crate::cause::Cause;
+use crate::inspect::{Finding, Mend};
+use crate::secret::Secret;
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Dotenv, DotenvError> {
     if is_utf16(bytes) {
@@ -44,6 +43,8 @@ struct Parser<'a> {
 struct Value<'a> {
     text: String,
     taken: &'a str,
+    /// The opening quote, where it is no part of the value.
+    skipped: usize,
     trouble: Option<(Cause, &'static str)>,
 }
 
@@ -54,12 +55,12 @@ impl<'a> Parser<'a> {
             self.rest = rest;
             let says = "the file begins with a byte-order mark (U+FEFF); some loaders take it for \
                         a part of the first name";
-            self.note(Cause::HiddenOrNonAsciiCharacter, says);
+            self.note_mendable(Cause::HiddenOrNonAsciiCharacter, says);
         }
         if self.rest.contains("\r\n") {
             let says = "the file has Windows line ends (CRLF); a shell that sources it leaves a \
                         carriage return in each value";
-            self.note(Cause::WhitespaceOrNewline, says);
+            self.note_mendable(Cause::WhitespaceOrNewline, says);
         }
     }
 
@@ -98,16 +99,20 @@ impl<'a> Parser<'a> {
         let value_text = after.trim_start_matches([' ', '\t']);
         if name.ends_with([' ', '\t']) || value_text.len() != after.len() {
             let says = "spaces around `=`: a shell and `docker --env-file` read this line differently";
-            self.note(Cause::WhitespaceOrNewline, says);
+            self.note_mendable(Cause::WhitespaceOrNewline, says);
         }
         let value = value(value_text);
-        if let Some((cause, says)) = value.trouble {
-            self.note(cause, says);
+        match value.trouble {
+            Some((cause @ Cause::WhitespaceOrNewline, says)) => self.note_mendable(cause, says),
+            Some((cause, says)) => self.note(cause, says),
+            None => {}
         }
+        let before = &self.rest[..self.rest.len() - value_text.len()];
         self.dotenv.entries.push(Entry {
             name: name.trim_end().to_owned(),
             value: Secret::new(value.text),
             line: self.line,
+            column: before.chars().count() + value.skipped + 1,
         });
         // All of it lies in one text: what was before the value, then the value's own part.
         let taken = self.rest.len() - value_text.len() + value.taken.len();
@@ -125,8 +130,16 @@ impl<'a> Parser<'a> {
     }
 
     fn note(&mut self, cause: Cause, says: &str) {
-        let line = self.line;
-        self.dotenv.findings.push(LineFinding { line, finding: warning(cause, says.to_owned()) });
+        self.push(Finding::warning(cause, says));
+    }
+
+    /// Notes what [`crate::inspect::mend`] writes another way.
+    fn note_mendable(&mut self, cause: Cause, says: &str) {
+        self.push(Finding::warning(cause, says).mended_by(Mend::WriteLine));
+    }
+
+    fn push(&mut self, finding: Finding) {
+        self.dotenv.findings.push(LineFinding { line: self.line, finding });
     }
 }
 
@@ -152,7 +165,7 @@ fn unquoted(line: &str) -> Value<'_> {
         }
         None => None,
     };
-    Value { text: text.to_owned(), taken: line, trouble }
+    Value { text: text.to_owned(), taken: line, skipped: 0, trouble }
 }
 
 fn quoted(text: &str, quote: char) -> Value<'_> {
@@ -161,6 +174,7 @@ fn quoted(text: &str, quote: char) -> Value<'_> {
         return Value {
             text: line.trim().to_owned(),
             taken: line,
+            skipped: 0,
             trouble: Some((Cause::QuotesInKey, "the quote is never closed")),
         };
     };
@@ -169,7 +183,7 @@ fn quoted(text: &str, quote: char) -> Value<'_> {
     let rest = after.trim();
     let trouble = (!rest.is_empty() && !rest.starts_with('#'))
         .then_some((Cause::QuotesInKey, "text follows the closing quote and is left out"));
-    Value { text: unescaped(inside, quote), taken: &text[..length + 2 + after.len()], trouble }
+    Value { text: unescaped(inside, quote), taken: &text[..length + 2 + after.len()], skipped: 1, trouble }
 }
 
 /// How many bytes the quoted text has. A quote that only closes beyond another assignment is not
@@ -220,16 +234,15 @@ fn duplicates(dotenv: &mut Dotenv) {
     let mut found = Vec::new();
     for entry in &dotenv.entries {
         if let Some(earlier) = seen.insert(&entry.name, entry) {
-            let same = if earlier.value.matches(&entry.value) { "same" } else { "another" };
-            let says = format!("`{}` was set to {same} value in line {}; this one wins", entry.name, earlier.line);
-            found.push(LineFinding { line: entry.line, finding: warning(Cause::StaleValueOverrides, says) });
+            let same = earlier.value.matches(&entry.value);
+            let value = if same { "the same" } else { "another" };
+            let says = format!("`{}` was set to {value} value in line {}; this one wins", entry.name, earlier.line);
+            let finding = Finding::warning(Cause::StaleValueOverrides, says);
+            let finding = if same { finding.mended_by(Mend::WriteLine) } else { finding };
+            found.push(LineFinding { line: entry.line, finding });
         }
     }
     dotenv.findings.extend(found);
-}
-
-fn warning(cause: Cause, says: String) -> Finding {
-    Finding { cause, severity: Severity::Warning, says, at: None }
 }
 
 #[cfg(test)]

@@ -1,0 +1,127 @@
+//! What a careless paste leaves around or inside a key.
+
+use super::character::{is_invisible, looks_like, name_of};
+use super::{Finding, Mend};
+use crate::cause::Cause;
+use crate::dotenv::is_variable_name;
+
+/// A value without any visible character.
+pub(super) fn blank(value: &str) -> Finding {
+    let first = value.chars().next().unwrap_or(' ');
+    Finding::error(Cause::WhitespaceOrNewline, "the value is white space only").at(0).character(first)
+}
+
+/// From the outside in: what was pasted before the key, quotes, then the first odd character of each kind.
+pub(super) fn around_and_inside(value: &str) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut from = 0;
+    while let Some(pasted) = pasted_prefix(&value[from..]) {
+        from += pasted.len();
+    }
+    if from > 0 {
+        let says = format!("`{}` was pasted with the key", shown(&value[..from]));
+        let cut = Mend::CutFront(value[..from].chars().count());
+        findings.push(Finding::error(Cause::HeaderMalformed, says).at(0).mended_by(cut));
+    }
+    let (start, end) = match quotes(&value[from..]) {
+        Some((opening, closing)) => {
+            findings.push(quoted(value, from, opening, closing));
+            (from + opening.map_or(0, char::len_utf8), value.len() - closing.map_or(0, char::len_utf8))
+        }
+        None => (from, value.len()),
+    };
+    findings.extend(odd_characters(value, start, end));
+    findings
+}
+
+fn quoted(value: &str, from: usize, opening: Option<char>, closing: Option<char>) -> Finding {
+    let (quote, at, says) = match (opening, closing) {
+        (Some(quote), Some(_)) => (quote, from, "the value stands between quotes, and begins with"),
+        (Some(quote), None) => (quote, from, "the value begins with"),
+        (None, closing) => {
+            let quote = closing.unwrap_or('"');
+            (quote, value.len() - quote.len_utf8(), "the value ends with")
+        }
+    };
+    Finding::error(Cause::QuotesInKey, format!("{says} {}", name_of(quote)))
+        .at(value[..at].chars().count())
+        .character(quote)
+        .mended_by(Mend::DropForeign)
+}
+
+/// The first control or white space character, and the first one beyond ASCII.
+fn odd_characters(value: &str, start: usize, end: usize) -> Vec<Finding> {
+    let offset = value[..start].chars().count();
+    let inside = value.get(start..end).unwrap_or_default();
+    let total = value.chars().count();
+    let odd: Vec<(usize, char)> =
+        inside.chars().enumerate().filter(|(_, c)| !c.is_ascii_graphic()).map(|(at, c)| (offset + at, c)).collect();
+    let readable = odd.iter().all(|(_, c)| is_invisible(*c));
+    let found = |cause: Cause, (at, c): &(usize, char)| {
+        let likeness = looks_like(*c).map(|ascii| format!(" in the place of `{ascii}`")).unwrap_or_default();
+        let says = format!("{}{likeness} at position {at} of {total}", name_of(*c));
+        let finding = Finding::error(cause, says).at(*at).character(*c);
+        if readable { finding.mended_by(Mend::DropForeign) } else { finding }
+    };
+    let blank = odd.iter().find(|(_, c)| c.is_ascii()).map(|odd| found(Cause::WhitespaceOrNewline, odd));
+    let hidden = odd.iter().find(|(_, c)| !c.is_ascii()).map(|odd| found(Cause::HiddenOrNonAsciiCharacter, odd));
+    let mut both: Vec<Finding> = blank.into_iter().chain(hidden).collect();
+    both.sort_by_key(|finding| finding.at);
+    both
+}
+
+/// The value as it was meant: without quotes, a pasted `Bearer`, white space and hidden characters.
+///
+/// Only for values whose right form is known otherwise, such as our own tokens, and for a mend that a
+/// person agreed to: a provider's key is never mended silently.
+pub fn cleaned(value: &str) -> String {
+    let visible: String = value.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').collect();
+    let mut text = visible.trim();
+    while let Some(rest) = pasted_prefix(text).and_then(|pasted| text.get(pasted.len()..)) {
+        text = rest.trim_start();
+    }
+    text.trim_matches(|c: char| is_quote(c) || c == ' ').to_owned()
+}
+
+/// The quotes at both ends; either may be missing.
+fn quotes(value: &str) -> Option<(Option<char>, Option<char>)> {
+    let opening = value.chars().next().filter(|c| is_quote(*c));
+    let closing = value.chars().next_back().filter(|c| is_quote(*c));
+    if value.chars().nth(1).is_none() {
+        return opening.map(|quote| (Some(quote), None));
+    }
+    (opening.is_some() || closing.is_some()).then_some((opening, closing))
+}
+
+fn is_quote(c: char) -> bool {
+    matches!(c, '"' | '\'' | '`' | '<' | '>' | '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{2018}' | '\u{2019}')
+}
+
+/// What people paste together with a key: `Bearer `, `export NAME=`, `api_key: `.
+fn pasted_prefix(value: &str) -> Option<&str> {
+    let scheme = SCHEMES.iter().find(|scheme| starts_with_ignoring_case(value, scheme));
+    if let Some(scheme) = scheme {
+        return value.get(..scheme.len());
+    }
+    let (name, rest) = value.split_once(['=', ':'])?;
+    let bare = name.strip_prefix("export ").unwrap_or(name).trim_matches(['"', '\'', ' ']);
+    let named = is_variable_name(bare)
+        && (bare.contains('_') || name.starts_with("export "))
+        && (bare.chars().all(|c| !c.is_ascii_lowercase()) || bare.to_ascii_lowercase().contains("key"));
+    let value_follows = !rest.trim_start_matches([' ', '=']).is_empty();
+    (named && value_follows).then(|| &value[..value.len() - rest.trim_start_matches(' ').len()])
+}
+
+fn starts_with_ignoring_case(value: &str, prefix: &str) -> bool {
+    value.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+/// What stands before a key may be shown: it is a scheme, or a variable's name.
+fn shown(pasted: &str) -> String {
+    pasted.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(LONGEST_SHOWN).collect()
+}
+
+const SCHEMES: &[&str] =
+    &["Authorization: ", "Authorization:", "Bearer ", "x-api-key: ", "api-key: ", "--api-key=", "--api-key "];
+/// Longer names are cut.
+const LONGEST_SHOWN: usize = 60;
