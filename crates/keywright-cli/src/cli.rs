@@ -94,6 +94,7 @@ fn asked_for_run() -> bool {
 const AFTER_HELP: &str = "\
 Examples:
   keywright run -- python app.py          run an app; real keys never reach it
+  keywright doctor                        what is wrong with the keys here, and what mends it
   keywright serve --config keywright.toml the same as a service for a team
   keywright config init                   a commented configuration to start from
 
@@ -102,6 +103,7 @@ Examples:
 const AFTER_LONG_HELP: &str = "\
 Examples:
   keywright run -- python app.py          run an app; real keys never reach it
+  keywright doctor                        what is wrong with the keys here, and what mends it
   keywright serve --config keywright.toml the same as a service for a team
   keywright config init                   a commented configuration to start from
 

@@ -12,7 +12,6 @@ pub(crate) enum Exit {
     /// The command line or a configuration file is wrong.
     Usage,
     /// No verdict: the network or a source gave no answer.
-    #[expect(dead_code, reason = "`doctor` and `explain` end like this; the number is taken")]
     Unknown,
     /// `run`: we failed before the program started.
     NotStarted,

@@ -1,9 +1,10 @@
 //! Find, check and use LLM API keys.
 //!
 //! The edges of Keywright's rules: where keys are read from, how a provider is reached, and the one
-//! free question that proves a key.
+//! free question that proves a key; and the survey of what is set on this machine.
 
 pub mod http;
 pub mod probe;
 pub mod sources;
+pub mod survey;
 pub mod trust;

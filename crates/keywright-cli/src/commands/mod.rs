@@ -3,6 +3,7 @@
 mod completions;
 mod config;
 mod demo;
+mod doctor;
 mod emulate;
 mod keys;
 mod man;
@@ -17,6 +18,7 @@ use crate::terminal::Terminal;
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     Demo(demo::Args),
+    Doctor(doctor::Args),
     Run(run::Args),
     Serve(serve::Args),
     Emulate(emulate::Args),
@@ -31,6 +33,7 @@ impl Command {
     pub(crate) fn run(self, terminal: &Terminal) -> Result<Exit, CliError> {
         match self {
             Self::Demo(args) => demo::run(&args, terminal),
+            Self::Doctor(args) => doctor::run(&args, terminal),
             Self::Run(args) => run::run(&args, terminal),
             Self::Serve(args) => serve::run(&args, terminal),
             Self::Emulate(args) => emulate::run(&args, terminal),

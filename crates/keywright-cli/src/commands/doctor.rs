@@ -1,0 +1,135 @@
+//! `keywright doctor`: what is wrong with the keys of this machine, and what mends it.
+
+mod checks;
+mod names;
+mod painter;
+mod report;
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use keywright::sources::{Reference, Resolver};
+use keywright::survey::{Scope, Survey};
+use keywright_core::Fingerprinter;
+use keywright_gateway::Config;
+
+use self::names::Name;
+use self::report::{Report, Status};
+use super::config;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::terminal::Terminal;
+
+/// Say what is wrong with the API keys here, and what mends it.
+///
+/// Looks at the environment, at `.env` files and at keywright.toml: each key with its source, its mask
+/// and what is strange about it, down to the character; names that nothing reads; base URLs; what
+/// shadows what; who else can read the files. Nothing leaves this machine, nothing is changed, and no
+/// key is shown: the output is safe to paste.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  keywright doctor
+  keywright doctor openai               only this provider, and say if it has no key
+  keywright doctor --strict --json      for CI: warnings fail too
+  keywright doctor --list-checks
+
+Exit codes: 0 nothing is wrong (warnings allowed, unless --strict); 1 something is; 2 the command line
+or keywright.toml is wrong; 3 no verdict, because the network gave no answer.")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub(crate) struct Args {
+    /// Only these checks or providers; `--list-checks` names them.
+    #[arg(value_name = "NAME", value_parser = names::parse)]
+    names: Vec<Name>,
+    /// Name every check and what it looks at.
+    #[arg(long, conflicts_with_all = ["names", "strict"])]
+    list_checks: bool,
+    /// Warnings are failures too.
+    #[arg(long)]
+    strict: bool,
+    /// Print one JSON object for programs.
+    #[arg(long)]
+    json: bool,
+    /// Words and plain characters in the place of signs.
+    #[arg(long)]
+    ascii: bool,
+    /// Read this dotenv file instead of `.env`; may be given more than once.
+    #[arg(long = "env-file", value_name = "PATH")]
+    env_files: Vec<PathBuf>,
+    /// Look at the keys and base URLs of this configuration too; `keywright.toml` if it is here.
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
+    if args.list_checks {
+        return names::list(args.json, terminal);
+    }
+    let _hardened = crate::process::harden();
+    super::runtime()?.block_on(examine(args, terminal))
+}
+
+async fn examine(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
+    let resolver = Resolver::process();
+    let config = configuration(args.config.as_deref(), terminal)?;
+    let configured = references(&config);
+    let scope = Scope { env_files: &args.env_files, configured: &configured, now: now() };
+    let survey = Survey::take(&resolver, &scope).await;
+    terminal.guard(&survey.secrets());
+    let report = Report::new(checks::of(&survey, &config, &args.names), &survey, &args.names, &fingerprinter()?);
+    if args.json {
+        terminal.out_json(&report)?;
+    } else {
+        painter::paint_report(&report, args.look(&resolver), terminal)?;
+    }
+    Ok(args.exit(report.status))
+}
+
+impl Args {
+    const fn exit(&self, status: Status) -> Exit {
+        match (status, self.strict) {
+            (Status::Ok, _) | (Status::Warn, false) => Exit::Healthy,
+            (Status::Warn, true) | (Status::Fail, _) => Exit::Unhealthy,
+            (Status::Unknown, _) => Exit::Unknown,
+        }
+    }
+
+    fn look(&self, resolver: &Resolver) -> painter::Look {
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+            .iter()
+            .filter_map(|name| resolver.environment().text(name))
+            .find(|value| !value.is_empty());
+        let utf8 = locale.is_none_or(|locale| {
+            let locale = locale.to_ascii_lowercase();
+            locale.contains("utf-8") || locale.contains("utf8")
+        });
+        if self.ascii || !utf8 { painter::Look::Ascii } else { painter::Look::Signs }
+    }
+}
+
+/// The configuration that was named, or the one that lies here.
+fn configuration(named: Option<&Path>, terminal: &Terminal) -> Result<Config, CliError> {
+    let here = Path::new(config::DEFAULT_FILE);
+    match named {
+        Some(file) => config::load(file, terminal),
+        None if here.is_file() => config::load(here, terminal),
+        None => Ok(Config::default()),
+    }
+}
+
+/// The references of a configuration. It was checked, so every one can be read.
+fn references(config: &Config) -> Vec<(String, Reference)> {
+    let keys = config.providers.iter().flat_map(|provider| provider.keys.iter().map(move |key| (provider, key)));
+    keys.filter_map(|(provider, key)| Some((provider.id.clone(), key.reference.parse().ok()?))).collect()
+}
+
+/// Fingerprints of this report cannot be looked up elsewhere.
+fn fingerprinter() -> Result<Fingerprinter, CliError> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(CliError::Random)?;
+    Ok(Fingerprinter::new(key))
+}
+
+fn now() -> Option<u64> {
+    SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
+}

@@ -1,0 +1,121 @@
+//! From what is here to checks: which findings belong together, and one line about each.
+
+use keywright::survey::{Standing, Survey};
+use keywright_core::inspect::files::FileStanding;
+use keywright_core::inspect::{Finding, Place, Severity, base_url};
+use keywright_core::{Catalogue, Cause, ProviderSpec};
+use keywright_gateway::Config;
+
+use super::names::{FILES, Name, SURROUNDINGS};
+use super::report::Check;
+use crate::error::count;
+
+/// The checks that were asked for; all that have something to say when none was named.
+pub(super) fn of(survey: &Survey, config: &Config, names: &[Name]) -> Vec<Check> {
+    let mut checks: Vec<Check> =
+        wanted(survey, config, names).into_iter().map(|provider| of_provider(provider, survey, config)).collect();
+    let asked = |check: &'static str| names.is_empty() || names.contains(&Name::Check(check));
+    if names.is_empty() && checks.is_empty() {
+        checks.push(no_key_at_all(survey));
+    }
+    if asked(FILES) {
+        checks.push(files(survey));
+    }
+    if asked(SURROUNDINGS) {
+        checks.push(surroundings(survey));
+    }
+    checks
+}
+
+fn wanted(survey: &Survey, config: &Config, names: &[Name]) -> Vec<&'static ProviderSpec> {
+    if names.is_empty() {
+        let in_use = survey.providers_in_use();
+        let configured = |id: &str| config.providers.iter().any(|settings| settings.id == id);
+        let all = Catalogue::builtin().providers().iter();
+        return all.filter(|spec| configured(&spec.id) || in_use.iter().any(|used| used.id == spec.id)).collect();
+    }
+    let asked = |spec: &&ProviderSpec| names.contains(&Name::Provider(spec.id.clone()));
+    Catalogue::builtin().providers().iter().filter(asked).collect()
+}
+
+fn of_provider(provider: &'static ProviderSpec, survey: &Survey, config: &Config) -> Check {
+    let keys: Vec<_> = survey.keys_of(&provider.id).collect();
+    let mut findings: Vec<Finding> = Vec::new();
+    for key in &keys {
+        let new = key.findings.iter().filter(|finding| !findings.contains(finding));
+        // What another place overrides does no harm.
+        let lesser = |finding: &Finding| match key.standing {
+            Standing::InForce => finding.clone(),
+            Standing::ShadowedBy(_) | Standing::Unread => lowered(finding),
+        };
+        findings.extend(new.map(lesser).collect::<Vec<_>>());
+    }
+    let own = survey.findings.iter().filter(|(owner, _)| owner.id == provider.id);
+    findings.extend(own.map(|(_, finding)| finding.clone()));
+    findings.extend(configured_base_url(provider, config));
+    let in_force = keys.iter().filter(|key| key.standing == Standing::InForce).count();
+    if in_force == 0 && !findings.iter().any(|finding| finding.severity == Severity::Error) {
+        findings.extend(survey.missing(provider));
+    }
+    let summary = if in_force == 0 { "no key".to_owned() } else { count(in_force, "key") };
+    Check::new(&provider.id, &provider.name, summary, findings)
+}
+
+/// A defect of a value that no program sees is worth a warning at most.
+fn lowered(finding: &Finding) -> Finding {
+    Finding { severity: finding.severity.min(Severity::Warning), ..finding.clone() }
+}
+
+/// The base URL that keywright.toml gives a provider. The gateway takes it with or without the usual ending.
+fn configured_base_url(provider: &ProviderSpec, config: &Config) -> Vec<Finding> {
+    let settings = config.providers.iter().find(|settings| settings.id == provider.id);
+    let Some(url) = settings.and_then(|settings| settings.base_url.as_deref()) else {
+        return Vec::new();
+    };
+    let endings: Vec<&str> = [provider.http.sdk_base.as_str(), ""].into_iter().collect();
+    let place = Place::file(format!("base_url of {} in the configuration", provider.id));
+    let findings = base_url::inspect_url(url, provider, &endings).into_iter();
+    findings.map(|finding| Finding { fix: None, ..finding }.in_place(&place)).collect()
+}
+
+fn no_key_at_all(survey: &Survey) -> Check {
+    let finding = Catalogue::builtin().providers().first().and_then(|provider| survey.missing(provider));
+    let says = "no key of any provider is set here: not in the environment, not in a dotenv file";
+    let finding = finding.map(|finding| Finding { says: says.to_owned(), ..finding });
+    Check::new("keys", "Keys", "none".to_owned(), finding.into_iter().collect())
+}
+
+fn files(survey: &Survey) -> Check {
+    let findings = survey.files.iter().filter(|file| file.facts.standing == FileStanding::Read);
+    let findings: Vec<Finding> = findings.flat_map(|file| cut(&file.findings)).collect();
+    let read: Vec<String> = survey
+        .files
+        .iter()
+        .filter(|file| file.facts.standing == FileStanding::Read)
+        .map(|file| match &file.contents {
+            Ok(contents) => format!("{} ({})", file.facts.path, count(contents.entries.len(), "variable")),
+            Err(_) => format!("{} (not read)", file.facts.path),
+        })
+        .collect();
+    let summary = if read.is_empty() { "no .env here".to_owned() } else { read.join(", ") };
+    Check::new(FILES, "Dotenv files", summary, findings)
+}
+
+/// A file that is no dotenv file has a finding in every line; the first ones tell enough.
+fn cut(findings: &[Finding]) -> Vec<Finding> {
+    let mut shown: Vec<Finding> = findings.iter().take(MOST_FINDINGS).cloned().collect();
+    if let Some(more) = findings.len().checked_sub(MOST_FINDINGS).filter(|more| *more > 0) {
+        shown.push(Finding::warning(Cause::EnvNotLoaded, format!("and {more} more; is this a dotenv file at all?")));
+    }
+    shown
+}
+
+fn surroundings(survey: &Survey) -> Check {
+    let findings = survey.surroundings.clone();
+    let proxies = findings.iter().filter(|finding| finding.cause == Cause::Proxy).count();
+    let summary = if proxies == 0 { "no proxy".to_owned() } else { count(proxies, "proxy setting") };
+    Check::new(SURROUNDINGS, "Surroundings", summary, findings)
+}
+
+/// More findings of one file are not shown.
+const MOST_FINDINGS: usize = 20;

@@ -1,0 +1,181 @@
+//! What is here: which keys, from which source and line, what shadows what, and what is wrong with it.
+//!
+//! Gathers the facts; `keywright_core::inspect` judges them. Reads variables and files of this machine
+//! only, and changes nothing.
+
+mod credential;
+mod files;
+mod git;
+
+use std::path::{Path, PathBuf};
+
+use keywright_core::inspect::{
+    Finding, Holder, Place, Setting, base_url, files as file_rules, headers, names, setting::Settings, surroundings,
+};
+use keywright_core::{Catalogue, Cause, Dotenv, ProviderSpec, Secret};
+
+pub use self::credential::{Credential, Standing};
+pub use self::files::SurveyedFile;
+use crate::sources::{Environment, Reference, Resolver, SourceError};
+
+/// What to look at.
+#[derive(Debug, Default)]
+pub struct Scope<'a> {
+    /// These dotenv files; empty for `.env`, and for files that people put in its place.
+    pub env_files: &'a [PathBuf],
+    /// References of a configuration, with the provider that each is for.
+    pub configured: &'a [(String, Reference)],
+    /// The time, in seconds since 1970; without it no token is called expired.
+    pub now: Option<u64>,
+}
+
+/// What is here.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// Every variable that concerns a provider, in the order in which places win.
+    pub settings: Settings,
+    /// Every key, in the order of the catalogue; of one name the key in force comes first.
+    pub credentials: Vec<Credential>,
+    /// The dotenv files that were looked at.
+    pub files: Vec<SurveyedFile>,
+    /// What is strange about names, base URLs and headers, by provider.
+    pub findings: Vec<(&'static ProviderSpec, Finding)>,
+    /// What is strange about the rest of the environment.
+    pub surroundings: Vec<Finding>,
+}
+
+impl Survey {
+    /// Looks around.
+    pub async fn take(resolver: &Resolver, scope: &Scope<'_>) -> Self {
+        let mut survey = Self { files: files::read(resolver, scope.env_files).await, ..Self::default() };
+        survey.settings = survey.relevant_settings(resolver.environment());
+        for provider in Catalogue::builtin().providers() {
+            survey.look_at(provider, scope.now);
+        }
+        survey.credentials.extend(credential::under_other_names(&survey, scope.now));
+        for (id, reference) in scope.configured {
+            survey.look_up(id, reference, resolver, scope.now).await;
+        }
+        survey.surroundings = surroundings::inspect(&survey.settings);
+        survey
+    }
+
+    /// The keys that stand under a provider's names, or in its configuration.
+    pub fn keys_of<'a>(&'a self, provider: &'a str) -> impl Iterator<Item = &'a Credential> {
+        self.credentials.iter().filter(move |credential| credential.names_of.id == provider)
+    }
+
+    /// The providers that something here is set for, in the order of the catalogue.
+    pub fn providers_in_use(&self) -> Vec<&'static ProviderSpec> {
+        let found = |provider: &&'static ProviderSpec| {
+            self.keys_of(&provider.id).any(|credential| credential.standing != Standing::Unread)
+                || self.findings.iter().any(|(owner, _)| owner.id == provider.id)
+                || base_url::in_force(&self.settings, provider).is_some()
+        };
+        Catalogue::builtin().providers().iter().filter(found).collect()
+    }
+
+    /// Every value that must not be shown.
+    pub fn secrets(&self) -> Vec<&Secret> {
+        let keys = self.credentials.iter().map(|credential| &credential.secret);
+        let settings = self.settings.iter().filter(|setting| credential::may_be_secret(&setting.name));
+        keys.chain(settings.map(|setting| &setting.value)).collect()
+    }
+
+    /// The dotenv files that loaders read, for what asks them by name.
+    pub fn loaded_files(&self) -> Vec<(PathBuf, Result<Dotenv, SourceError>)> {
+        let read = self.files.iter().filter(|file| file.facts.standing == file_rules::FileStanding::Read);
+        read.map(|file| (PathBuf::from(&file.facts.path), file.contents.clone())).collect()
+    }
+
+    /// The finding about a provider that has no key anywhere.
+    pub fn missing(&self, provider: &ProviderSpec) -> Option<Finding> {
+        let official = provider.key_variable()?;
+        let looked = self.files.iter().filter(|file| file.contents.is_ok()).map(|file| file.facts.path.as_str());
+        let places: Vec<&str> = std::iter::once("the environment").chain(looked).collect();
+        let says = format!("`{official}` is set nowhere: not in {}", places.join(", not in "));
+        let fix = keywright_core::page::fixes(Cause::MissingKey, &provider.id).into_iter().next();
+        Some(Finding { fix, ..Finding::error(Cause::MissingKey, says) })
+    }
+
+    /// The environment first, then each dotenv file that loaders read.
+    fn relevant_settings(&self, environment: &Environment) -> Settings {
+        let mut settings = Vec::new();
+        for (name, value) in environment.all() {
+            let (Some(name), value) = (name.to_str(), value.to_string_lossy()) else {
+                continue;
+            };
+            if credential::is_relevant(name, &value) {
+                settings.push(Setting::variable(name, Secret::new(value)));
+            }
+        }
+        for file in self.files.iter().filter(|file| file.facts.standing == file_rules::FileStanding::Read) {
+            settings.extend(file.settings());
+        }
+        Settings::new(settings)
+    }
+
+    fn look_at(&mut self, provider: &'static ProviderSpec, now: Option<u64>) {
+        let found = credential::of(provider, &self.settings, now);
+        let has_key = found.iter().any(|credential| credential.standing == Standing::InForce);
+        self.credentials.extend(found);
+        let rules = [names::inspect, base_url::inspect, headers::inspect];
+        let mut findings: Vec<Finding> = rules.iter().flat_map(|rule| rule(&self.settings, provider)).collect();
+        let misnamed = findings.iter().any(|finding| finding.cause == Cause::WrongEnvVarName);
+        if !has_key && !misnamed {
+            findings.extend(self.unloaded(provider));
+        }
+        self.findings.extend(findings.into_iter().map(|finding| (provider, finding)));
+    }
+
+    /// A file that nothing loads and that holds what is missing.
+    fn unloaded(&self, provider: &ProviderSpec) -> Option<Finding> {
+        let official = provider.key_variable()?;
+        self.files.iter().filter(|file| file.facts.standing != file_rules::FileStanding::Read).find_map(|file| {
+            let entry = file.contents.as_ref().ok()?.last(official)?;
+            let usable = keywright_core::inspect::inspect(entry.value.expose(), provider)
+                .iter()
+                .all(|finding| finding.severity < keywright_core::inspect::Severity::Error);
+            usable.then(|| file_rules::not_loaded(&file.facts, entry.line, official))
+        })
+    }
+
+    /// A key that a configuration names.
+    async fn look_up(&mut self, id: &str, reference: &Reference, resolver: &Resolver, now: Option<u64>) {
+        let Some(provider) = Catalogue::builtin().provider(id) else {
+            return;
+        };
+        match resolver.resolve(reference).await {
+            Ok(found) => {
+                let known = self.keys_of(id).any(|credential| credential.secret.matches(&found.secret));
+                if !known {
+                    self.credentials.push(Credential::configured(provider, found, now));
+                }
+            }
+            Err(miss) => {
+                let finding = Finding::error(miss.cause(), miss.to_string());
+                let place = Place::file(reference.to_string());
+                self.findings.push((provider, finding.in_place(&place)));
+            }
+        }
+    }
+}
+
+/// A path below the home folder begins with `~`, so that a report names no user.
+pub fn shortened(path: &Path, environment: &Environment) -> String {
+    let home = environment.text("HOME").filter(|home| home.len() > 1);
+    let below = home.as_deref().and_then(|home| path.strip_prefix(home).ok());
+    below.map_or_else(|| path.display().to_string(), |below| format!("~/{}", below.display()))
+}
+
+/// What kind of place a reference names.
+fn holder(reference: &Reference) -> Holder {
+    match reference {
+        Reference::Env { .. } => Holder::Environment,
+        Reference::Dotenv { .. } => Holder::Dotenv,
+        Reference::File { .. } => Holder::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests;
