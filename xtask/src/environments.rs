@@ -97,9 +97,23 @@ fn have_venv() -> Result<(), Failure> {
     if succeeds(&mut program("python3", &["-c", "import ensurepip, venv"])) {
         return Ok(());
     }
-    println!("installing python3-venv");
+    debian(&["python3-venv"])
+}
+
+/// The programs and daemons that hold keys in the tests of the sources.
+pub(crate) fn key_places() -> Result<(), Failure> {
+    let needed = ["age", "dbus-daemon", "gnome-keyring-daemon", "secret-tool", "ssh-keygen"];
+    if needed.iter().all(|name| succeeds(&mut program("which", &[name]))) {
+        return Ok(());
+    }
+    debian(&["age", "dbus-daemon", "gnome-keyring", "libsecret-tools", "openssh-client"])
+}
+
+/// Installs packages of the operating system.
+fn debian(packages: &[&str]) -> Result<(), Failure> {
+    println!("installing {}", packages.join(", "));
     must(&mut program("apt-get", &["update", "-qq"]))?;
-    must(&mut program("apt-get", &["install", "-y", "-qq", "--no-install-recommends", "python3-venv"]))
+    must(program("apt-get", &["install", "-y", "-qq", "--no-install-recommends"]).args(packages))
 }
 
 fn python_list(name: &str) -> PathBuf {

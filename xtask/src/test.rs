@@ -23,7 +23,7 @@ enum Runs {
     Node,
 }
 
-const STAGES: [Stage; 10] = [
+const STAGES: [Stage; 11] = [
     stage("rust", "unit, integration and documentation tests of every crate", Runs::Cargo),
     stage("python-module", "the Python module, as a program imports it", Runs::PythonModule),
     pytest("wire", "every form of credential header, byte by byte", "openai-3", "tests/wire"),
@@ -33,6 +33,7 @@ const STAGES: [Stage; 10] = [
     pytest("sdk-together-3", "together 3.1.1 (Python)", "together-3", "tests/sdk"),
     pytest("sdk-fireworks-1", "fireworks-ai 1.2.30 (Python)", "fireworks-1", "tests/sdk"),
     stage("sdk-node", "openai and together-ai (npm), newest", Runs::Node),
+    pytest("sources", "files, systemd, age, keyring and vault: found, missed, rotated", "sources", "tests/sources"),
     pytest("canary", "a marked key through every command shows nowhere", "openai-3", "tests/canary"),
 ];
 
@@ -89,6 +90,9 @@ fn install(stages: &[&Stage]) -> Result<(), Failure> {
     pythons.sort_unstable();
     pythons.dedup();
     environments::python(&pythons)?;
+    if stages.iter().any(|stage| stage.name == "sources") {
+        environments::key_places()?;
+    }
     if stages.iter().any(|stage| matches!(stage.runs, Runs::Node)) {
         environments::node()?;
     }

@@ -31,6 +31,9 @@ pub(crate) struct KeySeen {
     pub(crate) state: KeyState,
     /// What is strange about it.
     pub(crate) findings: Vec<Finding>,
+    /// What to do about a place that gave nothing, in the words of its source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) help: Option<&'static str>,
     /// What the provider said, when it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) live: Option<&'static str>,
@@ -66,6 +69,7 @@ impl KeySeen {
             masked: (!found.secret.expose().is_empty()).then(|| found.secret.masked()),
             state,
             findings,
+            help: None,
             live: None,
         }
     }
@@ -79,6 +83,7 @@ impl KeySeen {
             masked: None,
             state: KeyState::Missing,
             findings: Vec::new(),
+            help: miss.help(),
             live: None,
         }
     }
@@ -95,7 +100,10 @@ impl KeySeen {
     }
 
     /// The first thing to do about it.
-    fn help(&self) -> Option<Fix> {
+    fn fix(&self) -> Option<Fix> {
+        if let Some(says) = self.help {
+            return Some(Fix { says: says.to_owned(), command: None });
+        }
         let cause = match self.state {
             KeyState::Missing => Cause::MissingKey,
             KeyState::Unusable => self.findings.first()?.cause,
@@ -167,8 +175,8 @@ impl KeySeen {
         for finding in self.findings.iter().filter(|finding| finding.severity > Severity::Note) {
             terminal.tell(format_args!("         {}", diagnosis::finding_head(finding)));
         }
-        if let Some(help) = self.help() {
-            diagnosis::tell_fix(&help, "         ", terminal);
+        if let Some(fix) = self.fix() {
+            diagnosis::tell_fix(&fix, "         ", terminal);
         }
     }
 }

@@ -6,16 +6,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use http::{HeaderValue, Request};
+use http_body_util::Full;
 use keywright_core::provider::Probe;
 use keywright_core::ring::Look;
 use keywright_core::{Answer, Bench, Cause, Classified, ProviderSpec, Secret, classify};
 use serde_json::Value;
 
-use crate::http::{ConnectError, Connector, Origin};
+use crate::exchange::{ExchangeError, exchange};
+use crate::http::{Connector, Origin};
 
 /// What a probe showed.
 #[derive(Debug)]
@@ -29,23 +28,9 @@ pub struct Probed {
 }
 
 /// Why there was no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum ProbeError {
-    /// No connection.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    /// The connection broke.
-    #[error("the connection broke")]
-    Http(#[from] hyper::Error),
-    /// It took too long.
-    #[error("no answer within {0:?}")]
-    TimedOut(Duration),
-    /// The key holds bytes that no header can carry.
-    #[error("the key holds characters that no header can carry")]
-    Unsendable,
-}
+pub type ProbeError = ExchangeError;
 
-impl ProbeError {
+impl ExchangeError {
     /// The cause that leads to its page.
     pub const fn cause(&self) -> Cause {
         match self {
@@ -68,8 +53,11 @@ pub async fn probe(
 ) -> Probed {
     let mut probed = Probed { look: Look::Unknown, answer: None, error: None };
     for question in &provider.probes {
-        let asked = tokio::time::timeout(limit, ask(connector, provider, origin, key, question)).await;
-        match asked.unwrap_or(Err(ProbeError::TimedOut(limit))) {
+        let asked = match request(provider, origin, key, question) {
+            Ok(request) => exchange(connector, origin, request, limit).await,
+            Err(error) => Err(error),
+        };
+        match asked {
             Ok((status, body)) => {
                 let (look, meaning) = judge(provider, question, status, &body);
                 probed = Probed { look, answer: meaning.map(|meaning| (status, meaning)), error: None };
@@ -107,59 +95,12 @@ fn suspended(question: &Probe, body: &[u8]) -> Option<Cause> {
     state.causes.get(value.pointer(&state.pointer)?.as_str()?).copied()
 }
 
-async fn ask(
-    connector: &Connector,
-    provider: &ProviderSpec,
-    origin: &Origin,
-    key: &Secret,
-    question: &Probe,
-) -> Result<(u16, Bytes), ProbeError> {
-    let mut request = request(provider, origin, key, question)?;
-    let stream = connector.connect(origin).await?;
-    let http2 = stream.speaks_http2();
-    let io = TokioIo::new(stream);
-    if http2 {
-        let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await?;
-        return converse(connection, sender.send_request(request)).await;
-    }
-    // HTTP/2 names the host in the URI, HTTP/1.1 in a header.
-    let path = request.uri().path_and_query().cloned().ok_or(ProbeError::Unsendable)?;
-    *request.uri_mut() = path.into();
-    let host = HeaderValue::try_from(origin.authority().as_str()).map_err(|_| ProbeError::Unsendable)?;
-    request.headers_mut().insert(http::header::HOST, host);
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await?;
-    converse(connection, sender.send_request(request)).await
-}
-
-/// Drives a connection for as long as one exchange takes.
-async fn converse(
-    connection: impl Future<Output = Result<(), hyper::Error>>,
-    response: impl Future<Output = Result<Response<Incoming>, hyper::Error>>,
-) -> Result<(u16, Bytes), ProbeError> {
-    let exchange = async {
-        let response = response.await?;
-        let status = response.status().as_u16();
-        // A body that is cut or too long still tells by its status.
-        let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await;
-        Ok((status, body.map(http_body_util::Collected::to_bytes).unwrap_or_default()))
-    };
-    let mut exchange = std::pin::pin!(exchange);
-    tokio::select! {
-        biased;
-        answer = &mut exchange => answer,
-        ended = connection => {
-            ended?;
-            exchange.await
-        }
-    }
-}
-
 fn request(
     provider: &ProviderSpec,
     origin: &Origin,
     key: &Secret,
     question: &Probe,
-) -> Result<Request<Empty<Bytes>>, ProbeError> {
+) -> Result<Request<Full<Bytes>>, ProbeError> {
     let auth = provider.http.auth;
     let mut credential =
         HeaderValue::try_from(format!("{}{}", auth.scheme(), key.expose())).map_err(|_| ProbeError::Unsendable)?;
@@ -172,8 +113,5 @@ fn request(
     for fixed in &provider.http.headers {
         request = request.header(&fixed.name, &fixed.value);
     }
-    request.body(Empty::new()).map_err(|_| ProbeError::Unsendable)
+    request.body(Full::default()).map_err(|_| ProbeError::Unsendable)
 }
-
-/// No introspection answer that matters is longer.
-const LONGEST_ANSWER: usize = 256 * 1024;

@@ -173,7 +173,11 @@ fn holder(reference: &Reference) -> Holder {
     match reference {
         Reference::Env { .. } => Holder::Environment,
         Reference::Dotenv { .. } => Holder::Dotenv,
-        Reference::File { .. } => Holder::Other,
+        Reference::File { .. }
+        | Reference::Systemd { .. }
+        | Reference::Age { .. }
+        | Reference::Keyring { .. }
+        | Reference::Vault { .. } => Holder::Other,
     }
 }
 

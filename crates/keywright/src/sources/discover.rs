@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use keywright_core::provider::{ProviderSpec, VariableRole, VariableStanding};
 use keywright_core::{Cause, Secret};
 
-use super::resolver::{Found, Miss, Resolver, SourceError};
+use super::error::SourceError;
+use super::resolver::{Found, Miss, Resolver};
 use super::{Asked, Dotenv, Reference};
 
 /// What was found for one provider.

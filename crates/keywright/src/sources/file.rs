@@ -78,13 +78,13 @@ fn text_of(bytes: Vec<u8>) -> Result<Secret, SourceError> {
 }
 
 /// Editors and `echo` end a file with a newline; no key does.
-fn without_last_newline(text: &Secret) -> Secret {
+pub(super) fn without_last_newline(text: &Secret) -> Secret {
     let text = text.expose();
     let text = text.strip_suffix('\n').unwrap_or(text);
     Secret::new(text.strip_suffix('\r').unwrap_or(text))
 }
 
-fn member(text: &Secret, name: &str) -> Result<Option<Secret>, SourceError> {
+pub(super) fn member(text: &Secret, name: &str) -> Result<Option<Secret>, SourceError> {
     let value: serde_json::Value = serde_json::from_str(text.expose())
         .map_err(|error| SourceError::NotJson { line: error.line(), column: error.column() })?;
     let object = value.as_object().ok_or(SourceError::NotAnObject)?;

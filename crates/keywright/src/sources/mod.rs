@@ -3,19 +3,27 @@
 //! A source only reads. Every read looks at the world again, so that a rotated key is seen. A miss
 //! lists every place that was asked and what it said: that list is the evidence.
 
+#[cfg(feature = "age")]
+mod age;
 mod discover;
 mod dotenv;
 mod env;
+mod error;
 mod file;
+#[cfg(feature = "keyring")]
+mod keyring;
 mod reference;
 mod resolver;
+mod systemd;
+mod vault;
 
 use std::pin::Pin;
 
 pub use discover::{Discovery, Hint, sibling_names};
 pub use env::Environment;
+pub use error::SourceError;
 pub use reference::{Reference, ReferenceError};
-pub use resolver::{Asked, Found, Miss, Resolver, SourceError};
+pub use resolver::{Asked, Found, Miss, Resolver};
 
 pub use keywright_core::dotenv::{Dotenv, DotenvError, Entry, LineFinding};
 pub use keywright_core::near::near;

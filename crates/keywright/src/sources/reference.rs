@@ -1,5 +1,7 @@
 //! A reference: the name of a place that holds a key, never the key.
 
+mod stores;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -37,6 +39,34 @@ pub enum Reference {
         path: PathBuf,
         /// The member, for a JSON file.
         field: Option<String>,
+    },
+    /// `systemd://NAME[#FIELD]`: a credential that systemd gave this process.
+    Systemd {
+        /// The credential's name.
+        name: String,
+        /// The member, for a JSON credential.
+        field: Option<String>,
+    },
+    /// `age://PATH#FIELD`: a field of a file encrypted with age: JSON, or lines `NAME=value`.
+    Age {
+        /// The file; relative to the working directory.
+        path: PathBuf,
+        /// The field.
+        field: String,
+    },
+    /// `keyring://SERVICE/ACCOUNT`: an entry of the operating system's keyring.
+    Keyring {
+        /// The service.
+        service: String,
+        /// The account.
+        account: String,
+    },
+    /// `vault://MOUNT/PATH#FIELD`: a field of a key-value secret of `HashiCorp` Vault or `OpenBao`.
+    Vault {
+        /// Mount and path, as `vault kv get` takes them.
+        path: String,
+        /// The field.
+        field: String,
     },
 }
 
@@ -125,6 +155,10 @@ impl FromStr for Reference {
             "env" => Ok(Self::Env { name: variable("env", rest)? }),
             "dotenv" => dotenv(rest),
             "file" => file(rest),
+            "systemd" => stores::systemd(rest),
+            "age" => stores::age(rest),
+            "keyring" | "keychain" => stores::keyring(rest),
+            "vault" | "openbao" => stores::vault(rest),
             other => Err(unknown_scheme(other)),
         }
     }
@@ -137,6 +171,11 @@ impl fmt::Display for Reference {
             Self::Dotenv { path, name } => write!(f, "dotenv://{}#{name}", path.display()),
             Self::File { path, field: None } => write!(f, "file://{}", path.display()),
             Self::File { path, field: Some(field) } => write!(f, "file://{}#{field}", path.display()),
+            Self::Systemd { name, field: None } => write!(f, "systemd://{name}"),
+            Self::Systemd { name, field: Some(field) } => write!(f, "systemd://{name}#{field}"),
+            Self::Age { path, field } => write!(f, "age://{}#{field}", path.display()),
+            Self::Keyring { service, account } => write!(f, "keyring://{service}/{account}"),
+            Self::Vault { path, field } => write!(f, "vault://{path}#{field}"),
         }
     }
 }
@@ -195,7 +234,7 @@ fn unknown_scheme(scheme: &str) -> ReferenceError {
     if !like_a_scheme {
         return ReferenceError::Literal;
     }
-    let near = near(scheme, ["env", "dotenv", "file"]);
+    let near = near(scheme, ["env", "dotenv", "file", "systemd", "keyring", "age", "vault"]);
     ReferenceError::UnknownScheme { scheme: scheme.to_owned(), near }
 }
 
@@ -211,19 +250,25 @@ fn example(scheme: &str) -> &'static str {
     match scheme {
         "dotenv" => "dotenv://.env#OPENAI_API_KEY",
         "file" => "file:///run/secrets/openai",
+        "systemd" => "systemd://openai",
+        "age" => "age://keys.age#openai",
+        "keyring" => "keyring://openai/default",
+        "vault" => "vault://secret/llm#openai",
         _ => "env://OPENAI_API_KEY",
     }
 }
 
-const KNOWN: &[&str] = &["env://NAME", "dotenv://PATH#NAME", "file://PATH[#FIELD]"];
+const KNOWN: &[&str] = &[
+    "env://NAME",
+    "dotenv://PATH#NAME",
+    "file://PATH[#FIELD]",
+    "systemd://NAME[#FIELD]",
+    "keyring://SERVICE/ACCOUNT",
+    "age://PATH#FIELD",
+    "vault://MOUNT/PATH#FIELD",
+];
 /// Sources that a later version reads; naming one is no typing error.
 const PLANNED: &[&str] = &[
-    "systemd",
-    "keyring",
-    "keychain",
-    "age",
-    "vault",
-    "openbao",
     "aws-sm",
     "awssm",
     "awssecrets",
@@ -259,11 +304,24 @@ mod tests {
             "dotenv:///srv/app#1/.env#KEY",
             "file:///run/secrets/openai",
             "file://secrets.json#openai",
+            "systemd://openai",
+            "systemd://llm#openai",
+            "age://keys.age#openai",
+            "keyring://openai/default",
+            "vault://secret/team/llm#openai",
         ] {
             assert_eq!(text.parse::<Reference>().expect(text).to_string(), text);
         }
         let accepted: Reference = "ref+file:///run/x#/key".parse().expect("accepted");
         assert_eq!(accepted.to_string(), "file:///run/x#key");
+        for (text, same) in [
+            ("openbao://secret/llm#openai", "vault://secret/llm#openai"),
+            ("ref+vault://secret/llm#/openai", "vault://secret/llm#openai"),
+            ("vault://secret/llm?field=openai", "vault://secret/llm#openai"),
+            ("ref+keychain://openai/default", "keyring://openai/default"),
+        ] {
+            assert_eq!(text.parse::<Reference>().expect(text).to_string(), same);
+        }
     }
 
     #[test]
@@ -288,13 +346,17 @@ mod tests {
         assert_eq!(error("$OPENAI_API_KEY"), variable("OPENAI_API_KEY"));
         assert_eq!(error("${MY_KEY_2}"), variable("MY_KEY_2"));
         assert_eq!(error("OPENAI_API_KEY"), variable("OPENAI_API_KEY"));
-        assert_eq!(error("vault://secret/llm#openai"), ReferenceError::NotBuiltIn { scheme: "vault" });
+        assert_eq!(error("aws-sm://llm#openai"), ReferenceError::NotBuiltIn { scheme: "aws-sm" });
         let near = ReferenceError::UnknownScheme { scheme: "evn".to_owned(), near: Some("env") };
         assert_eq!(error("evn://A"), near);
         assert_eq!(near.help(), "did you mean `env://`?");
         assert_eq!(error("dotenv://.env").to_string(), "`dotenv` reference lacks `#NAME`");
         assert_eq!(error("env://").to_string(), "`env` reference lacks the variable's name");
         assert_eq!(error("file://").to_string(), "`file` reference lacks the file's path");
+        assert_eq!(error("vault://secret/llm").to_string(), "`vault` reference lacks `#FIELD`");
+        assert_eq!(error("vault://llm#openai").to_string(), "`vault` reference lacks the path after the mount");
+        assert_eq!(error("keyring://openai").to_string(), "`keyring` reference lacks `/ACCOUNT`");
+        assert_eq!(error("systemd://../x"), ReferenceError::BadName { scheme: "systemd" });
     }
 
     proptest! {

@@ -1,15 +1,17 @@
 //! Turns a reference into a secret, and tells what was asked when there is none.
 
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use keywright_core::{Cause, Dotenv, DotenvError, Secret};
+use keywright_core::{Cause, Dotenv, Secret};
 
 use super::dotenv::DotenvFile;
 use super::env::Environment;
+use super::error::SourceError;
 use super::file::SecretFile;
+use super::systemd::Credential;
+use super::vault::VaultSecret;
 use super::{BoxFuture, Reference, Source};
 
 /// Resolves references. Cheap to clone; every call reads the world again.
@@ -17,6 +19,9 @@ use super::{BoxFuture, Reference, Source};
 pub struct Resolver {
     environment: Environment,
     directory: Arc<Path>,
+    #[cfg(feature = "age")]
+    opened: super::age::Opened,
+    login: super::vault::Login,
 }
 
 /// A secret, and where it came from.
@@ -46,75 +51,6 @@ pub struct Asked {
     pub why: SourceError,
 }
 
-/// Why a source gave nothing. No message holds a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SourceError {
-    /// The variable, or the member of the file, does not exist.
-    #[error("not set")]
-    NotSet,
-    /// There is no such file.
-    #[error("no such file")]
-    NoFile,
-    /// The operating system refuses to open it.
-    #[error("permission denied")]
-    Denied,
-    /// The path is a directory.
-    #[error("it is a directory, not a file")]
-    Directory,
-    /// The path is a device, a pipe or a socket.
-    #[error("it is a device or a pipe, not a regular file")]
-    Device,
-    /// It is too large to be what it should be.
-    #[error("larger than {limit_bytes} bytes")]
-    TooLarge {
-        /// The limit.
-        limit_bytes: u64,
-    },
-    /// Reading failed in another way.
-    #[error("cannot be read: {0}")]
-    Unreadable(io::ErrorKind),
-    /// The value is not text.
-    #[error("not UTF-8 text")]
-    NotUtf8,
-    /// A field was asked for and the file is not JSON.
-    #[error("not JSON (line {line}, column {column})")]
-    NotJson {
-        /// Counted from 1.
-        line: usize,
-        /// Counted from 1.
-        column: usize,
-    },
-    /// A field was asked for and the JSON is not an object.
-    #[error("JSON without fields")]
-    NotAnObject,
-    /// The field is a number, a list or an object.
-    #[error("the field is not a string")]
-    FieldNotText,
-    /// The dotenv file cannot be read as one.
-    #[error(transparent)]
-    Dotenv(#[from] DotenvError),
-}
-
-impl SourceError {
-    /// The cause that a missing key has because of this.
-    pub const fn cause(self) -> Cause {
-        match self {
-            Self::Dotenv(_) | Self::Denied => Cause::EnvNotLoaded,
-            Self::NotUtf8 => Cause::HiddenOrNonAsciiCharacter,
-            Self::NotSet
-            | Self::NoFile
-            | Self::Directory
-            | Self::Device
-            | Self::TooLarge { .. }
-            | Self::Unreadable(_)
-            | Self::NotJson { .. }
-            | Self::NotAnObject
-            | Self::FieldNotText => Cause::MissingKey,
-        }
-    }
-}
-
 impl Miss {
     /// A miss of one place.
     pub fn of(place: impl Into<String>, why: SourceError) -> Self {
@@ -129,6 +65,11 @@ impl Miss {
             .map(|asked| asked.why.cause())
             .find(|cause| *cause != Cause::MissingKey)
             .unwrap_or(Cause::MissingKey)
+    }
+
+    /// What to do about it: the help of the first place that has some.
+    pub fn help(&self) -> Option<&'static str> {
+        self.asked.iter().find_map(|asked| asked.why.help())
     }
 }
 
@@ -150,7 +91,13 @@ impl std::error::Error for Miss {}
 impl Resolver {
     /// A resolver over an environment; relative paths start at `directory`.
     pub fn new(environment: Environment, directory: impl Into<PathBuf>) -> Self {
-        Self { environment, directory: directory.into().into() }
+        Self {
+            environment,
+            directory: directory.into().into(),
+            #[cfg(feature = "age")]
+            opened: super::age::Opened::default(),
+            login: super::vault::Login::default(),
+        }
     }
 
     /// A resolver over this process's environment and working directory.
@@ -197,11 +144,62 @@ impl Resolver {
                 let file = SecretFile { written: path.clone(), path: self.directory.join(path) };
                 (Box::new(file), field.as_deref().unwrap_or_default())
             }
+            Reference::Systemd { name, field } => {
+                let credential = Credential { environment: self.environment.clone(), name: name.clone() };
+                (Box::new(credential), field.as_deref().unwrap_or_default())
+            }
+            Reference::Age { path, field } => (self.age_file(path), field),
+            Reference::Keyring { service, account } => (keyring(service), account),
+            Reference::Vault { path, field } => {
+                let (environment, login) = (self.environment.clone(), self.login.clone());
+                (Box::new(VaultSecret { path: path.clone(), environment, login }), field)
+            }
         }
+    }
+
+    #[cfg(feature = "age")]
+    fn age_file(&self, path: &Path) -> Box<dyn Source> {
+        Box::new(super::age::AgeFile {
+            written: path.to_owned(),
+            path: self.directory.join(path),
+            environment: self.environment.clone(),
+            opened: self.opened.clone(),
+        })
+    }
+
+    #[cfg(not(feature = "age"))]
+    #[expect(clippy::unused_self, reason = "a build with the source needs it")]
+    fn age_file(&self, path: &Path) -> Box<dyn Source> {
+        Box::new(LeftOut(path.display().to_string()))
     }
 
     fn dotenv_file(&self, path: &Path) -> DotenvFile {
         DotenvFile { written: path.to_owned(), path: self.directory.join(path) }
+    }
+}
+
+#[cfg(feature = "keyring")]
+fn keyring(service: &str) -> Box<dyn Source> {
+    Box::new(super::keyring::Keyring { service: service.to_owned() })
+}
+
+#[cfg(not(feature = "keyring"))]
+fn keyring(service: &str) -> Box<dyn Source> {
+    Box::new(LeftOut(format!("keyring entry {service}")))
+}
+
+/// A source that this build does not have.
+#[cfg(not(all(feature = "age", feature = "keyring")))]
+struct LeftOut(String);
+
+#[cfg(not(all(feature = "age", feature = "keyring")))]
+impl Source for LeftOut {
+    fn place(&self, _: &str, _: Option<&super::Reading>) -> String {
+        self.0.clone()
+    }
+
+    fn read<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<super::Reading>, SourceError>> {
+        Box::pin(std::future::ready(Err(SourceError::LeftOut)))
     }
 }
 

@@ -1,0 +1,213 @@
+//! Why a source gave nothing, which cause that is, and what to do about it.
+
+use std::io;
+
+use keywright_core::{Cause, DotenvError};
+
+/// Why a source gave nothing. No message holds a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// The variable, or the member of the file, does not exist.
+    #[error("not set")]
+    NotSet,
+    /// There is no such file.
+    #[error("no such file")]
+    NoFile,
+    /// The operating system refuses to open it.
+    #[error("permission denied")]
+    Denied,
+    /// The path is a directory.
+    #[error("it is a directory, not a file")]
+    Directory,
+    /// The path is a device, a pipe or a socket.
+    #[error("it is a device or a pipe, not a regular file")]
+    Device,
+    /// It is too large to be what it should be.
+    #[error("larger than {limit_bytes} bytes")]
+    TooLarge {
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// Reading failed in another way.
+    #[error("cannot be read: {0}")]
+    Unreadable(io::ErrorKind),
+    /// The value is not text.
+    #[error("not UTF-8 text")]
+    NotUtf8,
+    /// A field was asked for and the file is not JSON.
+    #[error("not JSON (line {line}, column {column})")]
+    NotJson {
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+    },
+    /// A field was asked for and the JSON is not an object.
+    #[error("JSON without fields")]
+    NotAnObject,
+    /// The field is a number, a list or an object.
+    #[error("the field is not a string")]
+    FieldNotText,
+    /// The dotenv file cannot be read as one.
+    #[error(transparent)]
+    Dotenv(#[from] DotenvError),
+    /// The secret is there and has no such field.
+    #[error("the secret has no such field")]
+    NoField,
+    /// No answer came in time.
+    #[error("no answer within {seconds} s")]
+    TimedOut {
+        /// The limit.
+        seconds: u64,
+    },
+    /// The place cannot be reached over the network.
+    #[error("cannot be reached [{}]", .0.slug())]
+    Unreachable(Cause),
+    /// systemd gave this process no credentials.
+    #[error("CREDENTIALS_DIRECTORY is not set: systemd gave this process no credentials")]
+    NoCredentials,
+    /// No keyring service runs in this session.
+    #[error("no keyring service answers in this session")]
+    NoKeyring,
+    /// The keyring is locked.
+    #[error("the keyring is locked")]
+    KeyringLocked,
+    /// Several entries match.
+    #[error("several keyring entries match")]
+    KeyringAmbiguous,
+    /// The keyring failed in another way.
+    #[error("the keyring refused")]
+    KeyringRefused,
+    /// This build has no such source.
+    #[error("this build was made without this source")]
+    LeftOut,
+    /// Nothing that opens age files is set.
+    #[error("nothing is set that opens it")]
+    NoAgeKey,
+    /// The identity file cannot be used.
+    #[error("the identity or passphrase file cannot be used")]
+    BadAgeIdentity,
+    /// The SSH key has a passphrase of its own.
+    #[error("the SSH identity is protected by a passphrase")]
+    LockedAgeIdentity,
+    /// The passphrase or identity does not open the file.
+    #[error("the passphrase or identity does not open it")]
+    WrongAgeKey,
+    /// The file asks for a thousand times the usual work.
+    #[error("its passphrase is stretched beyond reason")]
+    AgeWorkTooHigh,
+    /// The file was changed or cut.
+    #[error("it is damaged: cut short or changed after it was written")]
+    AgeDamaged,
+    /// The file is no age file.
+    #[error("it is not an age file")]
+    NotAge,
+    /// No vault is configured.
+    #[error("VAULT_ADDR is not set")]
+    NoVaultAddress,
+    /// The vault's address or namespace cannot be used.
+    #[error("VAULT_ADDR or VAULT_NAMESPACE cannot be used")]
+    BadVaultAddress,
+    /// The certificates named for the vault cannot be used.
+    #[error("the certificates of VAULT_CACERT cannot be used")]
+    BadVaultCertificate,
+    /// There is no token and nothing to log in with.
+    #[error("there is no vault token and nothing to log in with")]
+    NoVaultToken,
+    /// The vault refused to log us in.
+    #[error("the vault refused the login")]
+    VaultLoginRefused,
+    /// The vault refused the token for this path.
+    #[error("the vault answered 403: the token has ended, or its policy does not allow this path")]
+    VaultDenied,
+    /// The vault is sealed.
+    #[error("the vault is sealed")]
+    VaultSealed,
+    /// The vault answered something else.
+    #[error("the vault answered {status}")]
+    VaultStrange {
+        /// The HTTP status.
+        status: u16,
+    },
+}
+
+impl SourceError {
+    /// The cause that a missing key has because of this.
+    pub const fn cause(self) -> Cause {
+        match self {
+            Self::NotUtf8 => Cause::HiddenOrNonAsciiCharacter,
+            Self::NotSet
+            | Self::NoFile
+            | Self::Directory
+            | Self::Device
+            | Self::TooLarge { .. }
+            | Self::Unreadable(_)
+            | Self::NotJson { .. }
+            | Self::NotAnObject
+            | Self::FieldNotText
+            | Self::NoField
+            | Self::NoCredentials
+            | Self::NoKeyring
+            | Self::LeftOut
+            | Self::NoAgeKey
+            | Self::NotAge
+            | Self::AgeDamaged
+            | Self::AgeWorkTooHigh
+            | Self::NoVaultAddress
+            | Self::BadVaultAddress => Cause::MissingKey,
+            Self::Dotenv(_)
+            | Self::Denied
+            | Self::KeyringLocked
+            | Self::KeyringAmbiguous
+            | Self::KeyringRefused
+            | Self::BadAgeIdentity
+            | Self::LockedAgeIdentity
+            | Self::WrongAgeKey
+            | Self::NoVaultToken
+            | Self::VaultLoginRefused
+            | Self::VaultDenied
+            | Self::VaultSealed
+            | Self::VaultStrange { .. } => Cause::EnvNotLoaded,
+            Self::TimedOut { .. } => Cause::Timeout,
+            Self::Unreachable(cause) => cause,
+            Self::BadVaultCertificate => Cause::Tls,
+        }
+    }
+
+    /// What to do about it, where that is more than "put the key there".
+    pub const fn help(self) -> Option<&'static str> {
+        Some(match self {
+            Self::NoField => "Look at the names of its fields; the one after `#` must be among them.",
+            Self::NoCredentials => {
+                "Add `LoadCredential=NAME:/path` or `SetCredentialEncrypted=…` to the unit and restart it."
+            }
+            Self::NoKeyring => {
+                "Start one (gnome-keyring, KWallet) in this session, or keep the key in an age file: `age://keys.age#openai`."
+            }
+            Self::KeyringLocked => "Unlock the keyring: log in to the desktop, or `gnome-keyring-daemon --unlock`.",
+            Self::KeyringAmbiguous => "Delete all but one of them with the keyring's own program.",
+            Self::NoAgeKey => {
+                "Set KEYWRIGHT_AGE_IDENTITY to an identity file, or KEYWRIGHT_AGE_PASSPHRASE_FILE to a file with the passphrase."
+            }
+            Self::BadAgeIdentity => {
+                "Make one with `age-keygen -o key.txt`, readable by you alone, and name it in KEYWRIGHT_AGE_IDENTITY."
+            }
+            Self::LockedAgeIdentity => {
+                "Use an identity without a passphrase; a program that starts by itself cannot ask for it."
+            }
+            Self::WrongAgeKey => {
+                "Look at who it was encrypted for: `age-inspect`, or encrypt it again for this identity."
+            }
+            Self::AgeDamaged => "Take it from a backup; age notices every changed byte.",
+            Self::NoVaultAddress => "Set VAULT_ADDR, such as `https://vault.example.com:8200`.",
+            Self::NoVaultToken => {
+                "Run `vault login`, or set VAULT_TOKEN, VAULT_ROLE_ID with VAULT_SECRET_ID, or VAULT_K8S_ROLE."
+            }
+            Self::VaultLoginRefused => "Look at the role and its secret id; a secret id may have been used up.",
+            Self::VaultDenied => "See what the token may do: `vault token lookup`, `vault token capabilities PATH`.",
+            Self::VaultSealed => "Ask whoever runs the vault to unseal it: `vault operator unseal`.",
+            _ => return None,
+        })
+    }
+}

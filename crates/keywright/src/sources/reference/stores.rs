@@ -1,0 +1,59 @@
+//! References to stores: what follows their schemes.
+
+use super::{Reference, ReferenceError, looks_like_a_key};
+
+pub(super) fn systemd(rest: &str) -> Result<Reference, ReferenceError> {
+    let (name, field) = field(rest);
+    let name = text("systemd", name, "the credential's name")?;
+    // systemd allows no slash in a name; with one this would read any file.
+    if name.contains('/') || name == ".." {
+        return Err(ReferenceError::BadName { scheme: "systemd" });
+    }
+    Ok(Reference::Systemd {
+        name,
+        field: field.map(|field| text("systemd", field, "the field after `#`")).transpose()?,
+    })
+}
+
+pub(super) fn age(rest: &str) -> Result<Reference, ReferenceError> {
+    let (path, field) = field(rest);
+    let path = text("age", path, "the file's path")?;
+    Ok(Reference::Age { path: path.into(), field: text("age", field.unwrap_or_default(), "`#FIELD`")? })
+}
+
+pub(super) fn keyring(rest: &str) -> Result<Reference, ReferenceError> {
+    let (service, account) = rest.split_once('/').unwrap_or((rest, ""));
+    let service = text("keyring", service, "the service")?;
+    Ok(Reference::Keyring { service, account: text("keyring", account, "`/ACCOUNT`")? })
+}
+
+pub(super) fn vault(rest: &str) -> Result<Reference, ReferenceError> {
+    let (path, field) = match rest.split_once("?field=") {
+        Some((path, field)) => (path, Some(field)),
+        None => field(rest),
+    };
+    let path = text("vault", path.trim_matches('/'), "the mount and the path")?;
+    let field = text("vault", field.unwrap_or_default(), "`#FIELD`")?;
+    if !path.contains('/') {
+        return Err(ReferenceError::Incomplete { scheme: "vault", what: "the path after the mount" });
+    }
+    Ok(Reference::Vault { path, field })
+}
+
+/// Splits off the field. `#/field` is how `ref+…` spells it.
+fn field(rest: &str) -> (&str, Option<&str>) {
+    match rest.rsplit_once('#') {
+        Some((path, field)) => (path, Some(field.trim_start_matches('/'))),
+        None => (rest, None),
+    }
+}
+
+fn text(scheme: &'static str, text: &str, what: &'static str) -> Result<String, ReferenceError> {
+    if text.is_empty() {
+        return Err(ReferenceError::Incomplete { scheme, what });
+    }
+    if looks_like_a_key(text) {
+        return Err(ReferenceError::Literal);
+    }
+    Ok(text.to_owned())
+}
