@@ -1,47 +1,76 @@
-//! The page of each cause: title, fixes and the long form, from `data/causes/<slug>.md`.
+//! The error pages: one a cause (`data/causes`), one an exception as people search for it (`data/pages`).
+//!
+//! A fix is worded once, on the page of its cause. Pages of exceptions refer to causes; what many pages
+//! would say alike stands in `data/pages/shared`.
 
-use std::collections::HashMap;
+mod files;
+mod find;
+mod front;
+mod render;
+mod sdk;
+mod text;
+mod verified;
+
+use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
-use serde::Deserialize;
+pub use self::find::{Found, find};
+pub use self::front::{Difficulty, Other, PageFix, Scene, Severity};
+pub use self::render::{Part, document};
+pub use self::sdk::{Sdk, sdk, sdks};
+pub use self::text::Snippet;
+pub use self::verified::{Run, Trace, Verified, verified};
 
 use crate::catalogue::Catalogue;
-use crate::cause::Cause;
+use crate::cause::{Cause, Failover, Verdict};
 use crate::diagnosis::Fix;
 
-/// The page of one cause.
+/// One page.
 #[derive(Debug)]
-pub struct CausePage {
+pub struct Page {
+    /// A cause's slug, or an exception's full name.
+    pub name: &'static str,
+    /// The cause that it is the page of; `None` for an exception's.
+    pub cause: Option<Cause>,
     /// What happened, in one line.
     pub title: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What providers answer; empty when the client stops before it sends.
+    pub http_status: Vec<u16>,
+    /// How hard it is to mend.
+    pub difficulty: Difficulty,
+    /// How long a person needs, in words.
+    pub time_to_fix: String,
+    /// Other names that people look for.
+    pub aliases: Vec<String>,
+    /// An exception's provider, as a catalogue id.
+    pub provider: Option<String>,
+    /// The causes behind an exception, most frequent first.
+    pub causes: Vec<Cause>,
+    /// Pages to read next.
+    pub related: Vec<String>,
     /// What to do, in order; placeholders as in `{keys_url}`.
     pub fixes: &'static [PageFix],
+    /// The SDK of the snippets.
+    pub sdk: Option<&'static Sdk>,
+    /// How each snippet is run, by its name.
+    pub scenes: BTreeMap<String, Scene>,
+    /// Headings that this page leaves out on purpose, each with the reason.
+    pub not_applicable: BTreeMap<String, String>,
     /// The long form, Markdown.
     pub body: &'static str,
 }
 
-/// One fix as its page states it.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PageFix {
-    /// The advice.
-    pub says: String,
-    /// The command that carries it out.
-    #[serde(default)]
-    pub command: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FrontMatter {
-    title: String,
-    #[serde(default, rename = "fix")]
-    fixes: Vec<PageFix>,
+/// All pages: exceptions first, then causes.
+pub fn pages() -> impl Iterator<Item = &'static Page> {
+    EXCEPTION_PAGES.iter().chain(CAUSE_PAGES.0.iter())
 }
 
 /// The page of a cause.
-pub fn cause_page(cause: Cause) -> &'static CausePage {
-    &PAGES[&cause]
+pub fn cause_page(cause: Cause) -> &'static Page {
+    let (pages, places) = &*CAUSE_PAGES;
+    &pages[places[&cause]]
 }
 
 /// The fixes of a cause, with this provider's addresses and names filled in.
@@ -60,6 +89,46 @@ pub fn fixes(cause: Cause, provider: &str) -> Vec<Fix> {
         .collect()
 }
 
+impl Page {
+    /// The text below one of the page's own headings.
+    pub fn section(&self, heading: &str) -> Option<&'static str> {
+        text::section(self.body, heading)
+    }
+
+    /// The programs on it, those that it shares with other pages among them.
+    pub fn snippets(&self) -> Vec<Snippet> {
+        document(self).iter().flat_map(|part| text::snippets(&part.text)).collect()
+    }
+
+    /// Whether it is about keys; a look-alike's page is not.
+    pub fn verdict(&self) -> Verdict {
+        let cause = self.cause.or_else(|| self.causes.first().copied());
+        cause.map_or(Verdict::Unrecognised, Cause::verdict)
+    }
+
+    /// What another attempt may use.
+    fn failover(&self) -> Failover {
+        let cause = self.cause.or_else(|| self.causes.first().copied());
+        cause.map_or(Failover::Stop, Cause::failover)
+    }
+
+    /// The rows of the last run of its snippets.
+    pub fn runs(&self) -> impl Iterator<Item = &'static Run> {
+        let name = self.name;
+        verified().runs.iter().filter(move |run| run.page == name)
+    }
+
+    /// What its broken program printed.
+    pub fn trace(&self) -> Option<&'static Trace> {
+        verified().traces.iter().find(|trace| trace.page == self.name)
+    }
+
+    /// The provider whose names fill the placeholders.
+    fn names_of(&self) -> &str {
+        self.provider.as_deref().or_else(|| self.sdk.map(|sdk| sdk.provider.as_str())).unwrap_or("unknown")
+    }
+}
+
 fn fill_in(text: &str, provider: &str) -> String {
     let spec = Catalogue::builtin().provider(provider);
     let keys_url = spec.and_then(|spec| spec.keys_url.as_deref()).unwrap_or("the provider's dashboard");
@@ -73,103 +142,48 @@ fn fill_in(text: &str, provider: &str) -> String {
         .replace("{variable}", variable)
 }
 
-static PAGES: LazyLock<HashMap<Cause, CausePage>> = LazyLock::new(|| {
-    PAGE_FILES
-        .iter()
-        .map(|(slug, text)| {
-            let cause = Cause::from_slug(slug).expect("a test compares slugs and files");
-            (cause, parse(text).expect("a test parses every page"))
-        })
-        .collect()
+/// The pages of causes, and the place of each.
+static CAUSE_PAGES: LazyLock<(Vec<Page>, HashMap<Cause, usize>)> = LazyLock::new(|| {
+    let parse = |(slug, text)| {
+        let cause = Cause::from_slug(slug).expect("a test compares slugs and files");
+        parse(slug, text, Some(cause))
+    };
+    let pages: Vec<Page> = files::CAUSES.iter().copied().map(parse).collect();
+    let places = pages.iter().enumerate().filter_map(|(at, page)| Some((page.cause?, at))).collect();
+    (pages, places)
 });
 
-/// Splits `+++` front matter from the body. Called once a page; what it returns lives as long as the process.
-fn parse(text: &'static str) -> Option<CausePage> {
-    let (front, body) = text.strip_prefix("+++\n")?.split_once("\n+++\n")?;
-    let front: FrontMatter = toml::from_str(front).ok()?;
-    Some(CausePage {
+static EXCEPTION_PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
+    files::EXCEPTIONS.iter().map(|(name, text)| parse(name, text, None)).collect()
+});
+
+/// Reads a built-in page, which a test has read before. Called once a page; what it leaks lives as long as the process.
+fn parse(name: &'static str, text: &'static str, cause: Option<Cause>) -> Page {
+    let (front, body) = text::split(text).unwrap_or_else(|error| panic!("page `{name}`: {error}"));
+    let (sdk, scenes) = front.code.map_or_else(Default::default, |code| (Some(code.sdk), code.scenes));
+    Page {
+        name,
+        cause,
         title: Box::leak(front.title.into_boxed_str()),
+        severity: front.severity,
+        http_status: front.http_status,
+        difficulty: front.difficulty,
+        time_to_fix: front.time_to_fix,
+        aliases: front.aliases,
+        provider: front.provider,
+        causes: front.causes.iter().map(|slug| known_cause(name, slug)).collect(),
+        related: front.related,
         fixes: Box::leak(front.fixes.into_boxed_slice()),
-        body: body.trim(),
-    })
+        sdk: sdk.and_then(|name| self::sdk::sdk(&name)),
+        scenes,
+        not_applicable: front.not_applicable,
+        body,
+    }
 }
 
-macro_rules! page_files {
-    ($($slug:literal),* $(,)?) => {
-        /// The built-in pages; a test compares this list with the causes and the folder.
-        const PAGE_FILES: &[(&str, &str)] = &[$(($slug, include_str!(concat!("../data/causes/", $slug, ".md")))),*];
-    };
+fn known_cause(page: &str, slug: &str) -> Cause {
+    Cause::from_slug(slug).unwrap_or_else(|| panic!("page `{page}`: no cause `{slug}`"))
 }
-
-page_files![
-    "missing_key",
-    "empty_key",
-    "placeholder_key",
-    "not_a_key_value",
-    "whitespace_or_newline",
-    "quotes_in_key",
-    "hidden_or_non_ascii_character",
-    "truncated_or_mistyped",
-    "wrong_provider_key",
-    "wrong_base_url",
-    "wrong_env_var_name",
-    "env_not_loaded",
-    "stale_value_overrides",
-    "invalid_key",
-    "revoked_or_rotated",
-    "leaked_and_auto_disabled",
-    "expired",
-    "account_deactivated",
-    "account_suspended",
-    "wrong_organization_or_project",
-    "insufficient_permissions_or_scope",
-    "ip_not_allowed",
-    "region_unsupported",
-    "header_malformed",
-    "azure_vs_openai_mixup",
-    "gateway_virtual_key_problem",
-    "model_not_entitled",
-    "hidden_default_provider",
-    "library_bug",
-    "rate_limit",
-    "quota_exhausted",
-    "model_not_found",
-    "context_too_long",
-    "bad_request",
-    "network",
-    "tls",
-    "timeout",
-    "proxy",
-    "server_error",
-    "other_service",
-    "assistants_gone",
-    "other",
-];
 
 #[cfg(test)]
-mod tests {
-    use strum::VariantArray;
-
-    use super::*;
-
-    #[test]
-    fn every_cause_has_one_page_that_says_what_to_do() {
-        for cause in Cause::VARIANTS {
-            let page = PAGES.get(cause).unwrap_or_else(|| panic!("write data/causes/{}.md", cause.slug()));
-            assert!(!page.title.is_empty() && !page.title.ends_with('.'), "{}", cause.slug());
-            assert!(!page.fixes.is_empty(), "{} has no fix", cause.slug());
-            assert!(!page.body.is_empty(), "{} has no text", cause.slug());
-        }
-        assert_eq!(PAGE_FILES.len(), Cause::VARIANTS.len());
-    }
-
-    #[test]
-    fn every_placeholder_of_a_fix_is_known() {
-        for cause in Cause::VARIANTS {
-            for fix in fixes(*cause, "openai") {
-                let text = format!("{} {}", fix.says, fix.command.unwrap_or_default());
-                assert!(!text.contains('{') && !text.contains('}'), "{}: {text}", cause.slug());
-            }
-        }
-    }
-}
+mod tests;

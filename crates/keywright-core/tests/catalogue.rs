@@ -290,11 +290,11 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The commands that a fix may name.
-const COMMANDS: [&str; 5] = ["doctor", "explain", "run", "keys", "config"];
+const COMMANDS: [&str; 6] = ["pages", "doctor", "explain", "run", "keys", "config"];
 /// Titles stand in one line of a terminal.
 const LONGEST_TITLE: usize = 60;
 /// Pages are read to the end.
-const LONGEST_PAGE: usize = 30;
+const LONGEST_PAGE: usize = 120;
 /// Shorter words are no keys.
 const SHORTEST_KEY: usize = 24;
 /// A made-up key repeats a few characters.
