@@ -123,9 +123,9 @@ impl Page {
         verified().traces.iter().find(|trace| trace.page == self.name)
     }
 
-    /// The provider whose names fill the placeholders.
+    /// The provider whose names fill the placeholders; a cause has to take one as its example.
     fn names_of(&self) -> &str {
-        self.provider.as_deref().or_else(|| self.sdk.map(|sdk| sdk.provider.as_str())).unwrap_or("unknown")
+        self.provider.as_deref().or_else(|| self.sdk.map(|sdk| sdk.provider.as_str())).unwrap_or("openai")
     }
 }
 
@@ -153,9 +153,8 @@ static CAUSE_PAGES: LazyLock<(Vec<Page>, HashMap<Cause, usize>)> = LazyLock::new
     (pages, places)
 });
 
-static EXCEPTION_PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
-    files::EXCEPTIONS.iter().map(|(name, text)| parse(name, text, None)).collect()
-});
+static EXCEPTION_PAGES: LazyLock<Vec<Page>> =
+    LazyLock::new(|| files::EXCEPTIONS.iter().map(|(name, text)| parse(name, text, None)).collect());
 
 /// Reads a built-in page, which a test has read before. Called once a page; what it leaks lives as long as the process.
 fn parse(name: &'static str, text: &'static str, cause: Option<Cause>) -> Page {

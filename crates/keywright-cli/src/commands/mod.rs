@@ -7,6 +7,7 @@ mod doctor;
 mod emulate;
 mod keys;
 mod man;
+mod pages;
 mod run;
 mod serve;
 
@@ -19,6 +20,7 @@ use crate::terminal::Terminal;
 pub(crate) enum Command {
     Demo(demo::Args),
     Doctor(doctor::Args),
+    Pages(pages::Args),
     Run(run::Args),
     Serve(serve::Args),
     Emulate(emulate::Args),
@@ -34,6 +36,7 @@ impl Command {
         match self {
             Self::Demo(args) => demo::run(&args, terminal),
             Self::Doctor(args) => doctor::run(&args, terminal),
+            Self::Pages(args) => pages::run(&args, terminal),
             Self::Run(args) => run::run(&args, terminal),
             Self::Serve(args) => serve::run(&args, terminal),
             Self::Emulate(args) => emulate::run(&args, terminal),

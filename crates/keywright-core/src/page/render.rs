@@ -66,7 +66,11 @@ fn trace(page: &Page) -> String {
     let Some(trace) = page.trace() else {
         return page.section("Stack trace").unwrap_or_default().to_owned();
     };
-    format!("Printed by the broken code below, with {}; keys are masked.\n\n```text\n{}\n```", trace.sdk, trace.text.trim_end())
+    format!(
+        "Printed by the broken code below, with {}; keys are masked.\n\n```text\n{}\n```",
+        trace.sdk,
+        trace.text.trim_end()
+    )
 }
 
 /// The first fix: the page's own, or that of its most frequent cause.
@@ -150,8 +154,7 @@ fn fill(page: &Page, text: &str) -> String {
             .replace("{package}", &sdk.package),
         None => text.to_owned(),
     };
-    let provider = if page.names_of() == "unknown" { "openai" } else { page.names_of() };
-    fill_in(&text, provider)
+    fill_in(&text, page.names_of())
 }
 
 /// Each version that the snippets were run with, and what they did.
