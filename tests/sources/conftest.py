@@ -30,7 +30,20 @@ def vault_server() -> Iterator[str]:
         yield address
 
 
-KINDS = ["file", "kubernetes", "dotenv", "systemd", "age", "age-ssh", "keyring", "vault", "vault-kv1", "vault-approle"]
+KINDS = [
+    "file",
+    "kubernetes",
+    "dotenv",
+    "systemd",
+    "age",
+    "age-ssh",
+    "keyring",
+    "vault",
+    "vault-kv1",
+    "vault-approle",
+    "op",
+    "op-connect",
+]
 
 
 @pytest.fixture(params=KINDS)
@@ -51,6 +64,10 @@ def place(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[pl
                 yield places.AgeForSsh(tmp_path)
             case "keyring":
                 yield places.Keyring(tmp_path, stack)
+            case "op":
+                yield places.OnePassword(tmp_path)
+            case "op-connect":
+                yield places.Connect(stack)
             case kind:
                 server = request.getfixturevalue("vault_server")
                 token = {"VAULT_TOKEN": places.Vault.ROOT_TOKEN}

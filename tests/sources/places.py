@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.server
 import json
 import os
 import pathlib
@@ -11,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import typing
 import urllib.error
 import urllib.request
@@ -179,6 +181,83 @@ class Vault(Place):
             vault(self.server, "POST", f"secret/data/{self.name}", {"data": {"openai": key, "note": "not a key"}})
         else:
             vault(self.server, "POST", f"{self.mount}/{self.name}", {"openai": key})
+
+
+class OnePassword(File):
+    """A stand-in for 1Password's command: there is no 1Password without an account. It answers as `op read` does."""
+
+    SCRIPT = """#!/bin/sh
+absent() { echo '[ERROR] 2026/11/21 could not read secret: "OpenAI" isn'"'"'t an item in the "Private" vault.' >&2; exit 1; }
+[ "$*" = "read --no-newline op://Private/OpenAI/credential" ] || absent
+[ -e "STORED" ] || absent
+cat "STORED"
+"""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        super().__init__(folder)
+        self.path = folder / "stored"
+        self.reference = "op://Private/OpenAI/credential"
+        self.environment = stand_in(folder, self.SCRIPT.replace("STORED", str(self.path)))
+
+    def put(self, key: str) -> None:
+        self.write(key.encode())
+
+
+def stand_in(folder: pathlib.Path, script: str) -> dict[str, str]:
+    """An `op` that does what the script says, before any other on the path."""
+    programs = folder / "programs"
+    programs.mkdir(exist_ok=True)
+    (programs / "op").write_text(script)
+    (programs / "op").chmod(0o755)
+    return {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+
+
+class Connect(Place):
+    """A stand-in for a 1Password Connect server, with the answers that its documentation shows."""
+
+    TOKEN = "connect-token-of-this-test"
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self.key: str | None = None
+        place = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                status, body = place.answer(self.path, self.headers.get("Authorization"))
+                text = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        stack.callback(server.server_close)
+        stack.callback(server.shutdown)
+        self.reference = "op://Private/OpenAI/keys/second"
+        self.environment = {"OP_CONNECT_HOST": f"http://127.0.0.1:{server.server_port}", "OP_CONNECT_TOKEN": self.TOKEN}
+
+    def answer(self, path: str, authorization: str | None) -> tuple[int, object]:
+        if authorization != f"Bearer {self.TOKEN}":
+            return 401, {"status": 401, "message": "Authentication: (Invalid token)"}
+        fields = [
+            {"id": "username", "label": "username", "value": "somebody"},
+            {"id": "f1", "label": "second", "value": "of another section"},
+            {"id": "f2", "label": "second", "section": {"id": "s1"}, "value": self.key},
+        ]
+        answers = {
+            "/v1/vaults": [{"id": "v1", "name": "Shared"}, {"id": "v2", "name": "Private"}],
+            "/v1/vaults/v2/items": [{"id": "i1", "title": "OpenAI"}] if self.key else [],
+            "/v1/vaults/v2/items/i1": {"id": "i1", "sections": [{"id": "s1", "label": "keys"}], "fields": fields},
+        }
+        return (200, answers[path]) if path in answers else (404, {"status": 404})
+
+    def put(self, key: str) -> None:
+        self.key = key
 
 
 def vault(server: str, method: str, path: str, body: object = None, token: str = Vault.ROOT_TOKEN) -> typing.Any:

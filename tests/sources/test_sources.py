@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
 import subprocess
@@ -75,6 +76,8 @@ def test_a_miss_says_where_it_looked_and_what_to_do(place: places.Place, tmp_pat
         places.AgeForSsh: "no such file",
         places.Keyring: "not set",
         places.Vault: "not set",
+        places.OnePassword: "not set",
+        places.Connect: "not set",
     }[type(place)]
     assert found["place"].endswith(f": {says}"), found
 
@@ -146,3 +149,25 @@ def test_outside_of_systemd_it_says_so(tmp_path: pathlib.Path) -> None:
     found = check(tmp_path, "systemd://openai", {})
     assert "CREDENTIALS_DIRECTORY is not set" in found["place"]
     assert "LoadCredential" in found["help"]
+
+
+def test_each_trouble_with_1password_has_its_words(tmp_path: pathlib.Path) -> None:
+    for script, says, helps in [
+        (None, "there is no command `op`", "OP_CONNECT_HOST"),
+        ("#!/bin/sh\n", "the program printed nothing", None),
+        ("#!/bin/sh\nprintf 'sk-one\\nsk-two\\n'\n", "more than one line", "standard error"),
+        ("#!/bin/sh\necho 'you are not currently signed in' >&2\nexit 1\n", "wants a sign-in", "op signin"),
+        ("#!/bin/sh\necho 'something new' >&2\nexit 6\n", "1Password refused", "op read"),
+    ]:
+        environment = places.stand_in(tmp_path, script) if script else {"PATH": str(tmp_path)}
+        found = check(tmp_path, "op://Private/OpenAI/credential", environment)
+        assert says in found["place"], found
+        assert "sk-" not in json.dumps(found), found
+        assert helps is None or helps in found["help"], found
+
+
+def test_a_connect_server_that_refuses_the_token_says_so(tmp_path: pathlib.Path) -> None:
+    with contextlib.ExitStack() as stack:
+        place = places.Connect(stack)
+        found = check(tmp_path, place.reference, {**place.environment, "OP_CONNECT_TOKEN": "wrong"})
+        assert "wants a sign-in" in found["place"], found

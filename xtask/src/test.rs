@@ -33,7 +33,7 @@ const STAGES: [Stage; 11] = [
     pytest("sdk-together-3", "together 3.1.1 (Python)", "together-3", "tests/sdk"),
     pytest("sdk-fireworks-1", "fireworks-ai 1.2.30 (Python)", "fireworks-1", "tests/sdk"),
     stage("sdk-node", "openai and together-ai (npm), newest", Runs::Node),
-    pytest("sources", "files, systemd, age, keyring and vault: found, missed, rotated", "sources", "tests/sources"),
+    pytest("sources", "every source of keys on real parts: found, missed, rotated", "sources", "tests/sources"),
     pytest("canary", "a marked key through every command shows nowhere", "openai-3", "tests/canary"),
 ];
 

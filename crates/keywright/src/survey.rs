@@ -177,6 +177,7 @@ fn holder(reference: &Reference) -> Holder {
         | Reference::Systemd { .. }
         | Reference::Age { .. }
         | Reference::Keyring { .. }
+        | Reference::OnePassword { .. }
         | Reference::Vault { .. } => Holder::Other,
     }
 }

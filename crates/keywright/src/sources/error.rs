@@ -103,6 +103,24 @@ pub enum SourceError {
     /// The file is no age file.
     #[error("it is not an age file")]
     NotAge,
+    /// A program that should print a key printed nothing.
+    #[error("the program printed nothing")]
+    HelperSilent,
+    /// A program that should print a key printed more than one line.
+    #[error("the program printed more than one line")]
+    HelperTwoLines,
+    /// Neither the command of 1Password nor a Connect server is there.
+    #[error("there is no command `op`, and OP_CONNECT_HOST and OP_CONNECT_TOKEN are not set")]
+    NoOnePassword,
+    /// 1Password wants a sign-in.
+    #[error("1Password wants a sign-in: no session, or a token that has ended")]
+    OnePasswordSignedOut,
+    /// 1Password refused for another reason.
+    #[error("1Password refused")]
+    OnePasswordRefused,
+    /// The address of the Connect server cannot be used.
+    #[error("OP_CONNECT_HOST cannot be used")]
+    BadConnectHost,
     /// No vault is configured.
     #[error("VAULT_ADDR is not set")]
     NoVaultAddress,
@@ -136,6 +154,7 @@ impl SourceError {
     /// The cause that a missing key has because of this.
     pub const fn cause(self) -> Cause {
         match self {
+            Self::HelperTwoLines => Cause::WhitespaceOrNewline,
             Self::NotUtf8 => Cause::HiddenOrNonAsciiCharacter,
             Self::NotSet
             | Self::NoFile
@@ -154,6 +173,9 @@ impl SourceError {
             | Self::NotAge
             | Self::AgeDamaged
             | Self::AgeWorkTooHigh
+            | Self::HelperSilent
+            | Self::NoOnePassword
+            | Self::BadConnectHost
             | Self::NoVaultAddress
             | Self::BadVaultAddress => Cause::MissingKey,
             Self::Dotenv(_)
@@ -164,6 +186,8 @@ impl SourceError {
             | Self::BadAgeIdentity
             | Self::LockedAgeIdentity
             | Self::WrongAgeKey
+            | Self::OnePasswordSignedOut
+            | Self::OnePasswordRefused
             | Self::NoVaultToken
             | Self::VaultLoginRefused
             | Self::VaultDenied
@@ -200,6 +224,14 @@ impl SourceError {
                 "Look at who it was encrypted for: `age-inspect`, or encrypt it again for this identity."
             }
             Self::AgeDamaged => "Take it from a backup; age notices every changed byte.",
+            Self::HelperTwoLines => "Print the key and nothing else; words for people belong on standard error.",
+            Self::NoOnePassword => {
+                "Install 1Password's command line and sign in, or set OP_CONNECT_HOST and OP_CONNECT_TOKEN."
+            }
+            Self::OnePasswordSignedOut => {
+                "Run `op signin`, or give a service account's token in OP_SERVICE_ACCOUNT_TOKEN."
+            }
+            Self::OnePasswordRefused => "Ask it yourself: `op read op://VAULT/ITEM/FIELD` says why.",
             Self::NoVaultAddress => "Set VAULT_ADDR, such as `https://vault.example.com:8200`.",
             Self::NoVaultToken => {
                 "Run `vault login`, or set VAULT_TOKEN, VAULT_ROLE_ID with VAULT_SECRET_ID, or VAULT_K8S_ROLE."

@@ -12,6 +12,7 @@ mod error;
 mod file;
 #[cfg(feature = "keyring")]
 mod keyring;
+mod op;
 mod reference;
 mod resolver;
 mod systemd;

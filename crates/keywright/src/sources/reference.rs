@@ -61,6 +61,11 @@ pub enum Reference {
         /// The account.
         account: String,
     },
+    /// `op://VAULT/ITEM[/SECTION]/FIELD`: a field of an item in 1Password.
+    OnePassword {
+        /// What follows `op://`.
+        path: String,
+    },
     /// `vault://MOUNT/PATH#FIELD`: a field of a key-value secret of `HashiCorp` Vault or `OpenBao`.
     Vault {
         /// Mount and path, as `vault kv get` takes them.
@@ -158,6 +163,7 @@ impl FromStr for Reference {
             "systemd" => stores::systemd(rest),
             "age" => stores::age(rest),
             "keyring" | "keychain" => stores::keyring(rest),
+            "op" => stores::op(rest),
             "vault" | "openbao" => stores::vault(rest),
             other => Err(unknown_scheme(other)),
         }
@@ -175,6 +181,7 @@ impl fmt::Display for Reference {
             Self::Systemd { name, field: Some(field) } => write!(f, "systemd://{name}#{field}"),
             Self::Age { path, field } => write!(f, "age://{}#{field}", path.display()),
             Self::Keyring { service, account } => write!(f, "keyring://{service}/{account}"),
+            Self::OnePassword { path } => write!(f, "op://{path}"),
             Self::Vault { path, field } => write!(f, "vault://{path}#{field}"),
         }
     }
@@ -234,7 +241,7 @@ fn unknown_scheme(scheme: &str) -> ReferenceError {
     if !like_a_scheme {
         return ReferenceError::Literal;
     }
-    let near = near(scheme, ["env", "dotenv", "file", "systemd", "keyring", "age", "vault"]);
+    let near = near(scheme, ["env", "dotenv", "file", "systemd", "keyring", "age", "vault", "op"]);
     ReferenceError::UnknownScheme { scheme: scheme.to_owned(), near }
 }
 
@@ -253,6 +260,7 @@ fn example(scheme: &str) -> &'static str {
         "systemd" => "systemd://openai",
         "age" => "age://keys.age#openai",
         "keyring" => "keyring://openai/default",
+        "op" => "op://Private/OpenAI/credential",
         "vault" => "vault://secret/llm#openai",
         _ => "env://OPENAI_API_KEY",
     }
@@ -266,6 +274,7 @@ const KNOWN: &[&str] = &[
     "keyring://SERVICE/ACCOUNT",
     "age://PATH#FIELD",
     "vault://MOUNT/PATH#FIELD",
+    "op://VAULT/ITEM/FIELD",
 ];
 /// Sources that a later version reads; naming one is no typing error.
 const PLANNED: &[&str] = &[
@@ -279,7 +288,6 @@ const PLANNED: &[&str] = &[
     "azure-kv",
     "azkv",
     "azurekeyvault",
-    "op",
     "k8s",
     "cmd",
 ];
@@ -309,6 +317,8 @@ mod tests {
             "age://keys.age#openai",
             "keyring://openai/default",
             "vault://secret/team/llm#openai",
+            "op://Private/OpenAI/credential",
+            "op://Private/OpenAI/keys/second",
         ] {
             assert_eq!(text.parse::<Reference>().expect(text).to_string(), text);
         }
@@ -356,6 +366,7 @@ mod tests {
         assert_eq!(error("vault://secret/llm").to_string(), "`vault` reference lacks `#FIELD`");
         assert_eq!(error("vault://llm#openai").to_string(), "`vault` reference lacks the path after the mount");
         assert_eq!(error("keyring://openai").to_string(), "`keyring` reference lacks `/ACCOUNT`");
+        assert_eq!(error("op://Private/OpenAI").to_string(), "`op` reference lacks VAULT/ITEM/FIELD");
         assert_eq!(error("systemd://../x"), ReferenceError::BadName { scheme: "systemd" });
     }
 

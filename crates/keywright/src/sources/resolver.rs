@@ -10,6 +10,7 @@ use super::dotenv::DotenvFile;
 use super::env::Environment;
 use super::error::SourceError;
 use super::file::SecretFile;
+use super::op::OnePassword;
 use super::systemd::Credential;
 use super::vault::VaultSecret;
 use super::{BoxFuture, Reference, Source};
@@ -150,6 +151,7 @@ impl Resolver {
             }
             Reference::Age { path, field } => (self.age_file(path), field),
             Reference::Keyring { service, account } => (keyring(service), account),
+            Reference::OnePassword { path } => (Box::new(OnePassword { environment: self.environment.clone() }), path),
             Reference::Vault { path, field } => {
                 let (environment, login) = (self.environment.clone(), self.login.clone());
                 (Box::new(VaultSecret { path: path.clone(), environment, login }), field)

@@ -40,6 +40,15 @@ pub(super) fn vault(rest: &str) -> Result<Reference, ReferenceError> {
     Ok(Reference::Vault { path, field })
 }
 
+pub(super) fn op(rest: &str) -> Result<Reference, ReferenceError> {
+    let path = text("op", rest, "VAULT/ITEM/FIELD")?;
+    let segments: Vec<&str> = path.split('?').next().unwrap_or_default().split('/').collect();
+    if !matches!(segments.len(), 3 | 4) || segments.iter().any(|segment| segment.is_empty()) {
+        return Err(ReferenceError::Incomplete { scheme: "op", what: "VAULT/ITEM/FIELD" });
+    }
+    Ok(Reference::OnePassword { path })
+}
+
 /// Splits off the field. `#/field` is how `ref+…` spells it.
 fn field(rest: &str) -> (&str, Option<&str>) {
     match rest.rsplit_once('#') {

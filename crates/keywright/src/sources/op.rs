@@ -1,0 +1,167 @@
+//! 1Password: through a Connect server where one is configured, else through its command `op`.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request};
+use http_body_util::Full;
+use keywright_core::Secret;
+use serde_json::Value;
+use tokio::process::Command;
+
+use super::{BoxFuture, Environment, Reading, Source, SourceError};
+use crate::exchange::{ExchangeError, exchange};
+use crate::http::{Connector, Origin, Versions};
+
+/// An item's field. The name asked for is what follows `op://`.
+#[derive(Debug)]
+pub(super) struct OnePassword {
+    pub(super) environment: Environment,
+}
+
+impl Source for OnePassword {
+    fn place(&self, path: &str, _: Option<&Reading>) -> String {
+        format!("1Password op://{path}")
+    }
+
+    fn read<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Reading>, SourceError>> {
+        Box::pin(async move {
+            let setting = |name: &str| self.environment.text(name).filter(|text| !text.is_empty());
+            let secret = match (setting("OP_CONNECT_HOST"), setting("OP_CONNECT_TOKEN")) {
+                (Some(host), Some(token)) => Connect::new(&host, &token)?.field(path).await?,
+                _ => Some(command(path, &self.environment).await?),
+            };
+            Ok(secret.map(|secret| Reading { secret, line: None }))
+        })
+    }
+}
+
+/// Asks `op read`. What it needs to sign in stands in the environment, or in its app.
+async fn command(path: &str, environment: &Environment) -> Result<Secret, SourceError> {
+    let mut command = Command::new("op");
+    command.args(["read", "--no-newline", &format!("op://{path}")]).env_clear().envs(environment.all());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let child = command.spawn().map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => SourceError::NoOnePassword,
+        kind => SourceError::Unreadable(kind),
+    })?;
+    let ended = tokio::time::timeout(LIMIT, child.wait_with_output()).await;
+    let ended = ended.map_err(|_| SourceError::TimedOut { seconds: LIMIT.as_secs() })?;
+    let ended = ended.map_err(|error| SourceError::Unreadable(error.kind()))?;
+    // Wrapped at once, so that it is wiped whatever happens next.
+    let told = Secret::new(String::from_utf8(ended.stdout).map_err(|_| SourceError::NotUtf8)?);
+    if ended.status.success() {
+        return one_line(&told);
+    }
+    Err(refusal(&String::from_utf8_lossy(&ended.stderr)))
+}
+
+/// A helper prints the key and nothing else. One newline at the end is forgiven.
+fn one_line(told: &Secret) -> Result<Secret, SourceError> {
+    let line = super::file::without_last_newline(told);
+    match line.expose() {
+        "" => Err(SourceError::HelperSilent),
+        text if text.contains('\n') => Err(SourceError::HelperTwoLines),
+        _ => Ok(line),
+    }
+}
+
+/// What `op` means by its words on standard error; they name vault and item, never a value.
+fn refusal(words: &str) -> SourceError {
+    let words = words.to_lowercase();
+    let says = |part: &str| words.contains(part);
+    if says("isn't an item") || says("isn't a vault") || says("does not have a field") || says("could not find item") {
+        SourceError::NotSet
+    } else if says("not currently signed in") || says("no accounts configured") || says("session expired") {
+        SourceError::OnePasswordSignedOut
+    } else {
+        tracing::debug!("op refused for another reason");
+        SourceError::OnePasswordRefused
+    }
+}
+
+/// A Connect server.
+struct Connect {
+    connector: Connector,
+    origin: Origin,
+    bearer: HeaderValue,
+}
+
+impl Connect {
+    fn new(host: &str, token: &str) -> Result<Self, SourceError> {
+        let origin = Origin::parse(host, "").map_err(|_| SourceError::BadConnectHost)?;
+        let connector = Connector::new(LIMIT, Versions::Http1).map_err(|_| SourceError::BadConnectHost)?;
+        let mut bearer =
+            HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| SourceError::OnePasswordRefused)?;
+        bearer.set_sensitive(true);
+        Ok(Self { connector, origin, bearer })
+    }
+
+    /// A field by vault, item, section where there is one, and field: each by its name or its id.
+    async fn field(&self, path: &str) -> Result<Option<Secret>, SourceError> {
+        let (vault, item, section, field) = parts(path).ok_or(SourceError::NotSet)?;
+        let Some(vault) = named(&self.ask("/v1/vaults").await?, "name", vault) else {
+            return Ok(None);
+        };
+        let Some(item) = named(&self.ask(&format!("/v1/vaults/{vault}/items")).await?, "title", item) else {
+            return Ok(None);
+        };
+        let item = self.ask(&format!("/v1/vaults/{vault}/items/{item}")).await?;
+        Ok(field_of(&item, section, field))
+    }
+
+    async fn ask(&self, path: &str) -> Result<Value, SourceError> {
+        let uri = format!("{}://{}{}{path}", self.origin.scheme(), self.origin.authority(), self.origin.prefix());
+        let request =
+            Request::get(uri).header(http::header::AUTHORIZATION, &self.bearer).body(Full::<Bytes>::default());
+        let request = request.map_err(|_| SourceError::BadConnectHost)?;
+        let answer = exchange(&self.connector, &self.origin, request, LIMIT).await;
+        let (status, body) = answer.map_err(|error| match error {
+            ExchangeError::TimedOut(limit) => SourceError::TimedOut { seconds: limit.as_secs() },
+            error => SourceError::Unreachable(error.cause()),
+        })?;
+        match status {
+            200 => Ok(serde_json::from_slice(&body).unwrap_or(Value::Null)),
+            401 | 403 => Err(SourceError::OnePasswordSignedOut),
+            404 => Ok(Value::Null),
+            _ => Err(SourceError::OnePasswordRefused),
+        }
+    }
+}
+
+/// Vault, item, section and field of `vault/item[/section]/field`.
+fn parts(path: &str) -> Option<(&str, &str, Option<&str>, &str)> {
+    let path = path.split('?').next().unwrap_or(path);
+    match path.split('/').collect::<Vec<_>>().as_slice() {
+        [vault, item, field] => Some((vault, item, None, field)),
+        [vault, item, section, field] => Some((vault, item, Some(section), field)),
+        _ => None,
+    }
+}
+
+/// The id of the entry that has this name or this id. Ids are letters and digits: nothing else gets into a path.
+fn named(list: &Value, label: &str, wanted: &str) -> Option<String> {
+    let text = |entry: &Value, member: &str| entry.get(member).and_then(Value::as_str).map(str::to_owned);
+    let matches =
+        |entry: &&Value| text(entry, label).as_deref() == Some(wanted) || text(entry, "id").as_deref() == Some(wanted);
+    let id = text(list.as_array()?.iter().find(matches)?, "id")?;
+    id.chars().all(|c| c.is_ascii_alphanumeric()).then_some(id)
+}
+
+fn field_of(item: &Value, section: Option<&str>, wanted: &str) -> Option<Secret> {
+    let is = |value: Option<&Value>, wanted: &str| value.and_then(Value::as_str) == Some(wanted);
+    let sections = item.get("sections").and_then(Value::as_array);
+    let section_id = section.and_then(|wanted| {
+        let found = sections?.iter().find(|section| is(section.get("label"), wanted) || is(section.get("id"), wanted));
+        found?.get("id")?.as_str()
+    });
+    let matches = |field: &&Value| {
+        let named = is(field.get("label"), wanted) || is(field.get("id"), wanted);
+        named && (section.is_none() || is(field.pointer("/section/id"), section_id.unwrap_or_default()))
+    };
+    item.get("fields")?.as_array()?.iter().find(matches)?.get("value")?.as_str().map(Secret::new)
+}
+
+/// `op` may wait for a person at its app, and nobody may be there.
+const LIMIT: Duration = Duration::from_secs(10);
