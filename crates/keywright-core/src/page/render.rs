@@ -15,7 +15,7 @@ pub struct Part {
     pub text: String,
 }
 
-/// The whole page, in the order of [`HEADINGS`]. What does not apply says why.
+/// The whole page, in the order of `HEADINGS`. What does not apply says why.
 pub fn document(page: &Page) -> Vec<Part> {
     HEADINGS.iter().filter_map(|heading| part(page, heading)).collect()
 }
