@@ -5,6 +5,7 @@ mod bench;
 mod conformance;
 mod counts;
 mod environments;
+mod pages;
 mod process;
 mod report;
 mod test;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
     let outcome = match name {
         "test" => test::run(rest),
         "conformance" => conformance::run(rest),
+        "pages" => pages::run(rest),
         "bench" => Ok(bench::run(rest)),
         "--help" | "-h" | "help" => {
             println!("{HELP}");
@@ -43,6 +45,7 @@ Usage: cargo xtask <CHORE> [OPTIONS]
 
   test [--only NAME…] [--list]    install what the tests need, run all of them, count them
   conformance [--only NAME…]      run the SDKs' own suites directly and through the gateway, and compare
+  pages verify [--write]          run the programs of the error pages, and record what they did
   bench gateway [OPTIONS]         measure the gateway beside its peers; see bench/README.md
 
 Everything that is downloaded goes to target/test-env and is kept until its list of versions changes.";

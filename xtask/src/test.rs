@@ -2,6 +2,7 @@
 
 use crate::Failure;
 use crate::environments;
+use crate::pages as error_pages;
 use crate::process::{TARGET, cargo, program, tee};
 use crate::report::Report;
 use std::fs;
@@ -21,9 +22,10 @@ enum Runs {
     PythonModule,
     Pytest { environment: &'static str, folder: &'static str },
     Node,
+    Pages,
 }
 
-const STAGES: [Stage; 11] = [
+const STAGES: [Stage; 12] = [
     stage("rust", "unit, integration and documentation tests of every crate", Runs::Cargo),
     stage("python-module", "the Python module, as a program imports it", Runs::PythonModule),
     pytest("wire", "every form of credential header, byte by byte", "openai-3", "tests/wire"),
@@ -34,6 +36,7 @@ const STAGES: [Stage; 11] = [
     pytest("sdk-fireworks-1", "fireworks-ai 1.2.30 (Python)", "fireworks-1", "tests/sdk"),
     stage("sdk-node", "openai and together-ai (npm), newest", Runs::Node),
     pytest("sources", "every source of keys on real parts: found, missed, rotated", "sources", "tests/sources"),
+    stage("pages", "every program of the error pages, with the real SDKs", Runs::Pages),
     pytest("canary", "a marked key through every command shows nowhere", "openai-3", "tests/canary"),
 ];
 
@@ -86,14 +89,14 @@ fn choose(names: &[&str]) -> Result<Vec<&'static Stage>, Failure> {
 }
 
 fn install(stages: &[&Stage]) -> Result<(), Failure> {
-    let mut pythons: Vec<_> = stages.iter().filter_map(|stage| stage.environment()).collect();
+    let mut pythons: Vec<_> = stages.iter().flat_map(|stage| stage.environments()).copied().collect();
     pythons.sort_unstable();
     pythons.dedup();
     environments::python(&pythons)?;
     if stages.iter().any(|stage| stage.name == "sources") {
         environments::key_places()?;
     }
-    if stages.iter().any(|stage| matches!(stage.runs, Runs::Node)) {
+    if stages.iter().any(|stage| matches!(stage.runs, Runs::Node | Runs::Pages)) {
         environments::node()?;
     }
     Ok(())
@@ -106,12 +109,13 @@ pub(crate) fn build() -> Result<(), Failure> {
 }
 
 impl Stage {
-    /// The Python environment that has to be there.
-    const fn environment(&self) -> Option<&'static str> {
-        match self.runs {
-            Runs::Pytest { environment, .. } => Some(environment),
-            Runs::PythonModule => Some(MODULE_ENVIRONMENT),
-            Runs::Cargo | Runs::Node => None,
+    /// The Python environments that have to be there.
+    const fn environments(&self) -> &[&'static str] {
+        match &self.runs {
+            Runs::Pytest { environment, .. } => std::slice::from_ref(environment),
+            Runs::PythonModule => &[MODULE_ENVIRONMENT],
+            Runs::Pages => &error_pages::ENVIRONMENTS,
+            Runs::Cargo | Runs::Node => &[],
         }
     }
 
@@ -121,12 +125,22 @@ impl Stage {
             Runs::PythonModule => return python_module(),
             Runs::Pytest { environment, folder } => pytest_on(environment, folder),
             Runs::Node => node_tests(),
+            Runs::Pages => pages(&[&PYTEST[..], &["tests/pages/test_snippets.py"]].concat()),
         })
     }
 }
 
 fn pytest_on(environment: &str, folder: &str) -> Command {
-    python(environment, &["-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", folder])
+    python(environment, &[&PYTEST[..], &[folder]].concat())
+}
+
+const PYTEST: [&str; 6] = ["-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider"];
+
+/// The runner of the pages' programs; it starts the interpreters of all environments.
+pub(crate) fn pages(arguments: &[&str]) -> Command {
+    let mut command = python(MODULE_ENVIRONMENT, arguments);
+    command.env("KEYWRIGHT_TEST_ENV", environments::home()).env("KEYWRIGHT_NODE_PACKAGES", environments::node_home());
+    command
 }
 
 /// The interpreter of an environment, told where the program under test is.
