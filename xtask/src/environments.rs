@@ -109,6 +109,14 @@ pub(crate) fn key_places() -> Result<(), Failure> {
     debian(&["age", "dbus-daemon", "gnome-keyring", "libsecret-tools", "openssh-client"])
 }
 
+/// The browser that reads the exported pages, and fonts, without which it shows boxes.
+pub(crate) fn browser() -> Result<(), Failure> {
+    if succeeds(&mut program("which", &["chromium"])) {
+        return Ok(());
+    }
+    debian(&["chromium", "fonts-dejavu-core", "fonts-liberation"])
+}
+
 /// Installs packages of the operating system.
 fn debian(packages: &[&str]) -> Result<(), Failure> {
     println!("installing {}", packages.join(", "));

@@ -25,7 +25,7 @@ enum Runs {
     Pages,
 }
 
-const STAGES: [Stage; 12] = [
+const STAGES: [Stage; 13] = [
     stage("rust", "unit, integration and documentation tests of every crate", Runs::Cargo),
     stage("python-module", "the Python module, as a program imports it", Runs::PythonModule),
     pytest("wire", "every form of credential header, byte by byte", "openai-3", "tests/wire"),
@@ -37,6 +37,7 @@ const STAGES: [Stage; 12] = [
     stage("sdk-node", "openai and together-ai (npm), newest", Runs::Node),
     pytest("sources", "every source of keys on real parts: found, missed, rotated", "sources", "tests/sources"),
     stage("pages", "every program of the error pages, with the real SDKs", Runs::Pages),
+    pytest("pages-site", "the exported pages in a browser", "browser", "tests/pages/test_site.py"),
     pytest("canary", "a marked key through every command shows nowhere", "openai-3", "tests/canary"),
 ];
 
@@ -95,6 +96,9 @@ fn install(stages: &[&Stage]) -> Result<(), Failure> {
     environments::python(&pythons)?;
     if stages.iter().any(|stage| stage.name == "sources") {
         environments::key_places()?;
+    }
+    if stages.iter().any(|stage| stage.name == "pages-site") {
+        environments::browser()?;
     }
     if stages.iter().any(|stage| matches!(stage.runs, Runs::Node | Runs::Pages)) {
         environments::node()?;

@@ -18,6 +18,12 @@ pub(crate) enum CliError {
     /// A file is in the way.
     #[error("`{}` exists already", path.display())]
     Exists { path: PathBuf },
+    /// A folder that is to be replaced is somebody else's.
+    #[error("`{}` holds something that keywright did not write", path.display())]
+    NotOurs { path: PathBuf },
+    /// A page's template and its values do not fit; a test renders all of them.
+    #[error("a page cannot be rendered: {0}")]
+    Render(#[from] minijinja::Error),
     /// A configuration has problems; they are told already.
     #[error("`{}` has {}", path.display(), count(*problems, "problem"))]
     Config { path: PathBuf, problems: usize },
@@ -50,6 +56,7 @@ impl CliError {
                 _ => None,
             },
             Self::Exists { .. } => Some("name another file, or replace it with `--force`".to_owned()),
+            Self::NotOurs { .. } => Some("name a new or an empty folder".to_owned()),
             Self::NoKey { help, .. } => Some(help.clone()),
             Self::Gateway { help, .. } => help.clone(),
             Self::Program { exit, .. } => Some(match exit {
@@ -60,20 +67,27 @@ impl CliError {
             }),
             Self::EnvFile { .. } => Some("`--env-file` takes the path of a dotenv file".to_owned()),
             Self::Config { .. } => Some("`keywright config schema` lists every setting".to_owned()),
-            Self::Write { .. } | Self::Random(_) | Self::Output(_) => None,
+            Self::Write { .. } | Self::Render(_) | Self::Random(_) | Self::Output(_) => None,
         }
     }
 
     /// How the process ends because of this.
     fn exit(&self) -> Exit {
         match self {
-            Self::Read { .. } | Self::Exists { .. } | Self::Config { .. } | Self::EnvFile { .. } => Exit::Usage,
+            Self::Read { .. }
+            | Self::Exists { .. }
+            | Self::NotOurs { .. }
+            | Self::Config { .. }
+            | Self::EnvFile { .. } => Exit::Usage,
             Self::Program { exit, .. } => *exit,
             // Whoever read our output has seen enough: `keywright … | head`.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Healthy,
-            Self::Write { .. } | Self::NoKey { .. } | Self::Gateway { .. } | Self::Random(_) | Self::Output(_) => {
-                Exit::Unhealthy
-            }
+            Self::Write { .. }
+            | Self::Render(_)
+            | Self::NoKey { .. }
+            | Self::Gateway { .. }
+            | Self::Random(_)
+            | Self::Output(_) => Exit::Unhealthy,
         }
     }
 

@@ -158,7 +158,8 @@ static EXCEPTION_PAGES: LazyLock<Vec<Page>> =
 
 /// Reads a built-in page, which a test has read before. Called once a page; what it leaks lives as long as the process.
 fn parse(name: &'static str, text: &'static str, cause: Option<Cause>) -> Page {
-    let (front, body) = text::split(text).unwrap_or_else(|error| panic!("page `{name}`: {error}"));
+    let (mut front, body) = text::split(text).unwrap_or_else(|error| panic!("page `{name}`: {error}"));
+    front.http_status.sort_unstable();
     let (sdk, scenes) = front.code.map_or_else(Default::default, |code| (Some(code.sdk), code.scenes));
     Page {
         name,

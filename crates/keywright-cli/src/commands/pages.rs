@@ -1,8 +1,10 @@
-//! `keywright pages`: the error pages, in the terminal, as JSON and as Markdown.
+//! `keywright pages`: the error pages, in the terminal, as JSON, as Markdown and as a site.
 
+mod export;
 mod list;
 mod paint;
 mod show;
+mod site;
 
 use keywright_core::page::{Found, Page, find, pages};
 
@@ -26,12 +28,14 @@ pub(crate) struct Args {
 enum Action {
     List(list::List),
     Show(show::Show),
+    Export(export::Export),
 }
 
 pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     match &args.action {
         Action::List(list) => list::run(list, terminal),
         Action::Show(show) => show::run(show, terminal),
+        Action::Export(export) => export::run(export, terminal),
     }
 }
 
