@@ -65,7 +65,7 @@ provider_files![
     "fireworks",
     "together",
     "anthropic",
-    "azure_openai",
+    "azure-openai",
     "baseten",
     "cerebras",
     "cohere",

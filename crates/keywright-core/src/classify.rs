@@ -113,7 +113,7 @@ fn printable(code: &str) -> String {
 }
 
 /// What a status alone allows to say, for any provider.
-fn by_status(status: u16) -> Classified {
+pub(crate) fn by_status(status: u16) -> Classified {
     let (cause, confidence, alternatives): (_, _, &[Cause]) = match status {
         401 => (Cause::InvalidKey, Confidence::Likely, &[Cause::MissingKey, Cause::HeaderMalformed]),
         402 => (Cause::QuotaExhausted, Confidence::Likely, &[]),

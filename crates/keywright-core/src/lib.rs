@@ -18,6 +18,7 @@ pub mod reading;
 pub mod redact;
 pub mod ring;
 pub mod secret;
+pub mod text;
 pub mod token;
 
 pub use catalogue::Catalogue;

@@ -5,6 +5,7 @@ mod config;
 mod demo;
 mod doctor;
 mod emulate;
+mod explain;
 mod keys;
 mod man;
 mod pages;
@@ -24,6 +25,7 @@ pub(crate) enum Command {
     Run(run::Args),
     Serve(serve::Args),
     Emulate(emulate::Args),
+    Explain(explain::Args),
     Keys(keys::Args),
     Config(config::Args),
     Completions(completions::Args),
@@ -40,6 +42,7 @@ impl Command {
             Self::Run(args) => run::run(&args, terminal),
             Self::Serve(args) => serve::run(&args, terminal),
             Self::Emulate(args) => emulate::run(&args, terminal),
+            Self::Explain(args) => explain::run(&args, terminal),
             Self::Keys(args) => keys::run(&args, terminal),
             Self::Config(args) => config::run(&args, terminal),
             Self::Completions(args) => completions::run(&args, terminal),

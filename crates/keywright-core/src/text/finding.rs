@@ -1,0 +1,139 @@
+//! A finding: one failure, while it is still being judged.
+
+use super::context::Context;
+use super::observe::Observation;
+use super::readers::Meaning;
+use super::rules::Rules;
+use crate::cause::{Cause, Verdict};
+use crate::diagnosis::{Confidence, Diagnosis, Witness};
+
+/// How much a finding weighs against others of the same part of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// A status or a class with no sign of an LLM call near.
+    Bare,
+    /// Words that hide their cause.
+    Faint,
+    /// A status and nothing more.
+    Status,
+    /// A provider's answer.
+    Answer,
+    /// Words that mean one thing.
+    Sure,
+    /// The request itself is shown.
+    Header,
+}
+
+/// One failure in a text.
+#[derive(Clone, Debug)]
+pub(super) struct Finding {
+    pub(super) at: usize,
+    pub(super) line: usize,
+    pub(super) part: usize,
+    pub(super) rank: Rank,
+    /// A catalogue id.
+    pub(super) provider: Option<String>,
+    pub(super) cause: Cause,
+    /// The verdict, where the cause alone does not give it.
+    pub(super) verdict: Option<Verdict>,
+    pub(super) confidence: Confidence,
+    pub(super) alternatives: Vec<Cause>,
+    pub(super) says: Vec<String>,
+    /// The last four characters of the key that arrived.
+    pub(super) echo_tail: Option<String>,
+    /// Whether the provider says "no such model, or no access" in one sentence.
+    pub(super) either_model_or_access: bool,
+    /// How many more times the text says the same.
+    again: usize,
+}
+
+impl Finding {
+    /// A finding with one sentence of evidence.
+    pub(super) fn plain(
+        observation: &Observation,
+        context: &Context<'_>,
+        rank: Rank,
+        cause: Cause,
+        confidence: Confidence,
+        says: String,
+    ) -> Self {
+        Self {
+            at: observation.at,
+            line: observation.line,
+            part: context.part_of(observation.at),
+            rank,
+            provider: None,
+            cause,
+            verdict: None,
+            confidence,
+            alternatives: Vec::new(),
+            says: vec![says],
+            echo_tail: None,
+            either_model_or_access: false,
+            again: 0,
+        }
+    }
+
+    /// What a symptom means at its place.
+    pub(super) fn of(observation: &Observation, context: &Context<'_>, rank: Rank, meaning: &Meaning) -> Self {
+        let mut finding =
+            Self::plain(observation, context, rank, meaning.cause, meaning.confidence, meaning.says.clone());
+        finding.alternatives.clone_from(&meaning.alternatives);
+        finding
+    }
+
+    /// Whether the two are one failure that the text tells twice.
+    pub(super) fn same_as(&self, other: &Self) -> bool {
+        self.cause == other.cause
+            && (self.provider == other.provider || self.provider.is_none() || other.provider.is_none())
+    }
+
+    /// Takes over what the same failure tells at another place.
+    pub(super) fn absorb(&mut self, other: &Self) {
+        self.again += 1;
+        if self.provider.is_none() {
+            self.provider.clone_from(&other.provider);
+        }
+        if other.rank > self.rank || other.confidence > self.confidence {
+            self.rank = self.rank.max(other.rank);
+            self.confidence = self.confidence.max(other.confidence);
+            self.alternatives.clone_from(&other.alternatives);
+        }
+        for says in &other.says {
+            if !self.says.contains(says) && self.says.len() < MOST_SAYINGS {
+                self.says.push(says.clone());
+            }
+        }
+    }
+
+    /// The diagnosis, with every other cause that leaves the same text.
+    pub(super) fn diagnosis(&self) -> Diagnosis {
+        let provider = self.provider.as_deref().unwrap_or("unknown");
+        let mut diagnosis = Diagnosis::new(provider, self.cause, self.confidence);
+        if let Some(verdict) = self.verdict {
+            diagnosis.verdict = verdict;
+        }
+        let doubts = if self.confidence == Confidence::Certain { &[] } else { Rules::builtin().doubts(self.cause) };
+        let mut causes: Vec<Cause> = Vec::new();
+        for cause in self.alternatives.iter().chain(doubts) {
+            if *cause != self.cause && !causes.contains(cause) {
+                causes.push(*cause);
+            }
+        }
+        diagnosis = diagnosis.with_alternatives(causes.into_iter().map(|cause| (cause, Confidence::Possible)));
+        let mut says = self.says.iter();
+        if let Some(first) = says.next() {
+            diagnosis = diagnosis.with_evidence(Witness::Text, format!("line {}: {first}", self.line));
+        }
+        for more in says {
+            diagnosis = diagnosis.with_evidence(Witness::Text, more.clone());
+        }
+        if self.again > 0 {
+            let times = if self.again == 1 { "once more".to_owned() } else { format!("{} more times", self.again) };
+            diagnosis = diagnosis.with_evidence(Witness::Text, format!("the text says so {times}"));
+        }
+        diagnosis
+    }
+}
+
+const MOST_SAYINGS: usize = 4;
