@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::context::Context;
 use super::finding::{Finding, Rank};
-use super::observe::{Fragments, Observation, What};
+use super::literals::Fragments;
+use super::observe::{Observation, What};
 use super::rules::Tier;
 use crate::catalogue::Catalogue;
 use crate::cause::Cause;
@@ -21,18 +22,21 @@ pub(super) struct Answered {
 /// What the words of a provider's answer mean.
 pub(super) fn wording(observation: &Observation, fragment: usize, context: &Context<'_>) -> Option<Answered> {
     let fragments = Fragments::builtin();
-    let (words, owners) = (fragments.words[fragment].as_str(), &fragments.providers[fragment]);
+    let owners = fragments.owners[fragment].as_slice();
+    let owner_called = |called: &'static str| owners.iter().find(|(owner, _)| *owner == called);
     let sign = context.sign_at(observation.at);
     let called = sign.map(|(provider, _)| provider);
     let telling = fragments.telling[fragment];
-    let owner = match called.filter(|called| owners.contains(called)) {
-        Some(called) => called,
-        None if telling => owners.first().copied()?,
+    // A short sentence tells if it is the whole message of an error.
+    let whole = context.is_message(observation) && owners.len() == 1 && owners[0].1.contains(' ');
+    let (owner, words) = match called.and_then(owner_called) {
+        Some(owner) => *owner,
+        None if telling || whole => *owners.first()?,
         None => return None,
     };
     let spec = Catalogue::builtin().provider(owner)?;
     let status = context.status_near(observation.at, NEAR).map(|(_, status)| status);
-    if status.is_none() && !telling {
+    if status.is_none() && !telling && !whole {
         return None;
     }
     let usual = if telling { USUAL } else { &[] };
@@ -43,10 +47,24 @@ pub(super) fn wording(observation: &Observation, fragment: usize, context: &Cont
     let own_words = matches!(classified.cause, Cause::InvalidKey | Cause::MissingKey | Cause::EmptyKey);
     finding.provider = match sign {
         Some((called, Tier::Host | Tier::Integration)) if !own_words => Some(called.to_owned()),
-        _ if called.is_some_and(|called| owners.contains(&called)) || owners.len() == 1 => Some(owner.to_owned()),
-        _ => called.map(str::to_owned),
+        _ if called.and_then(owner_called).is_some() || owners.len() == 1 => Some(owner.to_owned()),
+        _ => by_code(observation.at, owners, context).or(called).map(str::to_owned),
     };
     Some(Answered { finding, provider: spec })
+}
+
+/// Which of several providers has the code that stands beside their common words.
+fn by_code(at: usize, owners: &[(&'static str, &'static str)], context: &Context<'_>) -> Option<&'static str> {
+    let code = context.nearest(at, BESIDE * 2, |what| match what {
+        What::Code(code) if code.contains('_') && !SAID_OF_EVERYTHING.contains(&code.as_str()) => Some(code.clone()),
+        _ => None,
+    })?;
+    let has = |id: &&'static str| {
+        let spec = Catalogue::builtin().provider(id);
+        spec.is_some_and(|spec| spec.rules.iter().any(|rule| rule.code.contains(&code)))
+    };
+    let mut owners = owners.iter().map(|(owner, _)| *owner).filter(has);
+    owners.next().filter(|_| owners.next().is_none())
 }
 
 /// Classifies words or a code. Without a status, the first of the usual ones that any rule accepts: rules know
@@ -63,7 +81,12 @@ fn classify_text(
     let usual = usual.iter().map(|status| (None, *status));
     known.chain(usual).find_map(|(shown, status)| {
         let classified = classify_failure(spec, &Answer { status, path: "", body: body.as_bytes() });
-        classified.rule.is_some().then_some((shown, classified))
+        // A rule that asks for less than these words says nothing of them.
+        let rule = spec.rules.iter().find(|rule| Some(&rule.id) == classified.rule.as_ref())?;
+        let worded = rule.message.iter().chain(&rule.or_message).any(|part| part.eq_ignore_ascii_case(message));
+        let coded =
+            code.is_some_and(|code| rule.code.iter().chain(&rule.kind).any(|known| known.eq_ignore_ascii_case(code)));
+        (worded || coded).then_some((shown, classified))
     })
 }
 
@@ -147,11 +170,21 @@ fn bare(observation: &Observation, status: u16, context: &Context<'_>) -> Findin
     let sign = context.sign_at(at).filter(|(_, tier)| *tier <= Tier::Sdk || foreign.is_none());
     let llm = context.is_llm_call(at);
     let stranger = foreign.is_some() && !sign.is_some_and(|(_, tier)| tier == Tier::Host);
-    let with_body = context.nearest(at, NEAR, |what| matches!(what, What::Code(_) | What::Member).then_some(())).is_some();
+    let with_body =
+        context.nearest(at, NEAR, |what| matches!(what, What::Code(_) | What::Member).then_some(())).is_some();
     if matches!(status, 401 | 403) && (stranger || !llm && with_body) {
-        let says = format!("the answer {status} is not in the words of any LLM provider, and nothing near it says that one was called");
+        let says = format!(
+            "the answer {status} is not in the words of any LLM provider, and nothing near it says that one was called"
+        );
         let confidence = if stranger { Confidence::Likely } else { Confidence::Possible };
         return Finding::plain(observation, context, Rank::Status, Cause::OtherService, confidence, says);
+    }
+    if status == 403 && !llm {
+        let says = "the answer was 403, and nothing near it says whose".to_owned();
+        let mut finding = Finding::plain(observation, context, Rank::Bare, Cause::Other, Confidence::Possible, says);
+        finding.alternatives =
+            vec![Cause::InsufficientPermissionsOrScope, Cause::OtherService, Cause::RegionUnsupported, Cause::Proxy];
+        return finding;
     }
     let provider = sign.and_then(|(provider, _)| Catalogue::builtin().provider(provider));
     let (says, classified) = match provider {
@@ -162,7 +195,14 @@ fn bare(observation: &Observation, status: u16, context: &Context<'_>) -> Findin
         None => (format!("the answer was {status}, without words that tell why"), by_status(status)),
     };
     let rank = if llm { Rank::Status } else { Rank::Bare };
-    let mut finding = Finding::plain(observation, context, rank, classified.cause, classified.confidence.min(Confidence::Likely), says);
+    let mut finding = Finding::plain(
+        observation,
+        context,
+        rank,
+        classified.cause,
+        classified.confidence.min(Confidence::Likely),
+        says,
+    );
     finding.alternatives = classified.alternatives;
     finding.provider = provider.map(|spec| spec.id.clone());
     finding

@@ -1,6 +1,7 @@
 //! What stands around a place of the text: whose call it was, which status it got.
 
-use super::observe::{Fragments, Observation, Observations, What};
+use super::literals::Fragments;
+use super::observe::{Observation, Observations, What};
 use super::rules::Tier;
 
 /// The observations, asked by place.
@@ -44,6 +45,12 @@ impl<'a> Context<'a> {
     /// The id of the provider that was called here.
     pub(super) fn provider_at(&self, at: usize) -> Option<String> {
         self.sign_at(at).map(|(provider, _)| provider.to_owned())
+    }
+
+    /// Whether words are the very sentence of an answer's error.
+    #[expect(clippy::unused_self, reason = "asked like the others")]
+    pub(super) const fn is_message(&self, observation: &Observation) -> bool {
+        matches!(observation.what, What::Wording { is_message: true, .. })
     }
 
     /// Whether anything near says that an LLM was called.

@@ -15,6 +15,8 @@ pub(super) struct Echoed {
     pub(super) cause: Cause,
     pub(super) confidence: Confidence,
     pub(super) alternatives: Vec<Cause>,
+    /// Whose key it is, if it is another catalogued provider's.
+    pub(super) owner: Option<&'static str>,
     /// In words, without the value.
     pub(super) says: String,
 }
@@ -27,14 +29,27 @@ pub(super) fn judge(echo: &str, provider: &ProviderSpec) -> Option<Echoed> {
     let echo: String = echo.chars().filter(|c| *c != '\\').collect();
     let echo = echo.trim_end_matches('.');
     let found = |cause, confidence, alternatives: &[Cause], says: &str| {
-        Some(Echoed { cause, confidence, alternatives: alternatives.to_vec(), says: says.to_owned() })
+        Some(Echoed { cause, confidence, alternatives: alternatives.to_vec(), owner: None, says: says.to_owned() })
     };
     if echo.is_empty() || matches!(echo, "''" | "\"\"") {
-        return found(Cause::EmptyKey, Confidence::Likely, &[Cause::MissingKey], "the provider's echo of the key is empty");
+        return found(
+            Cause::EmptyKey,
+            Confidence::Likely,
+            &[Cause::MissingKey],
+            "the provider's echo of the key is empty",
+        );
     }
     if matches!(echo, "None" | "null" | "undefined" | "nil" | "NULL") {
         let says = format!("the provider got the word `{echo}` instead of a key: the variable had no value");
         return found(Cause::MissingKey, Confidence::Likely, &[Cause::PlaceholderKey, Cause::EnvNotLoaded], &says);
+    }
+    if Rules::builtin()
+        .fillers
+        .iter()
+        .any(|filler| filler.eq_ignore_ascii_case(echo) || echo.contains('*') && same_under_stars(echo, filler))
+    {
+        let says = format!("the provider got `{echo}`, a filler that frameworks put in where no key is needed");
+        return found(Cause::HiddenDefaultProvider, Confidence::Likely, &[Cause::PlaceholderKey], &says);
     }
     if let Some(says) = placeholder(echo) {
         return found(Cause::PlaceholderKey, Confidence::Likely, &[], &says);
@@ -55,9 +70,10 @@ pub(super) fn judge(echo: &str, provider: &ProviderSpec) -> Option<Echoed> {
         let says = "the provider's echo shows that the variable's name was pasted with the key";
         return found(Cause::HeaderMalformed, Confidence::Likely, &[Cause::NotAKeyValue], says);
     }
-    if let Some(owner) = owner_of(echo, provider) {
-        let says = format!("the provider's echo begins like a key of {owner}");
-        return found(Cause::WrongProviderKey, Confidence::Likely, &[Cause::WrongBaseUrl], &says);
+    if let Some((owner, name)) = owner_of(echo, provider) {
+        let says = format!("the provider's echo begins like a key of {name}");
+        let found = found(Cause::WrongProviderKey, Confidence::Likely, &[Cause::WrongBaseUrl], &says);
+        return found.map(|found| Echoed { owner, ..found });
     }
     if begins_like_own(echo, provider) {
         return length_tells(echo, provider);
@@ -69,7 +85,8 @@ pub(super) fn judge(echo: &str, provider: &ProviderSpec) -> Option<Echoed> {
 fn odd_character(echo: &str) -> Option<char> {
     let plain = echo.chars().find(|c| !c.is_ascii() && *c != MASKED_ELLIPSIS);
     plain.or_else(|| {
-        let (at, digits) = [("\\u", 4), ("\\x", 2)].iter().find_map(|(mark, digits)| Some((echo.find(mark)? + 2, *digits)))?;
+        let (at, digits) =
+            [("\\u", 4), ("\\x", 2)].iter().find_map(|(mark, digits)| Some((echo.find(mark)? + 2, *digits)))?;
         char::from_u32(u32::from_str_radix(echo.get(at..at + digits)?, 16).ok()?)
     })
 }
@@ -81,6 +98,7 @@ fn odd(c: char) -> Echoed {
         cause: Cause::HiddenOrNonAsciiCharacter,
         confidence: if curly { Confidence::Likely } else { Confidence::Certain },
         alternatives: if curly { vec![Cause::QuotesInKey] } else { Vec::new() },
+        owner: None,
         says: format!("the provider's echo of the key holds {}", name_of(c)),
     }
 }
@@ -98,11 +116,15 @@ fn unknown(echo: &str, provider: &ProviderSpec) -> Option<Echoed> {
         && shown.clone().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
         && shown.clone().any(|c| c.is_ascii_digit());
     let (cause, confidence, alternatives) = if key_like {
-        (Cause::WrongProviderKey, Confidence::Likely, vec![Cause::TruncatedOrMistyped, Cause::NotAKeyValue, Cause::PlaceholderKey])
+        (
+            Cause::WrongProviderKey,
+            Confidence::Likely,
+            vec![Cause::TruncatedOrMistyped, Cause::NotAKeyValue, Cause::PlaceholderKey],
+        )
     } else {
         (Cause::NotAKeyValue, Confidence::Likely, vec![Cause::PlaceholderKey, Cause::TruncatedOrMistyped])
     };
-    Some(Echoed { cause, confidence, alternatives, says })
+    Some(Echoed { cause, confidence, alternatives, owner: None, says })
 }
 
 /// Stars stand for characters, so an echo has the length of the key that arrived.
@@ -120,6 +142,7 @@ fn length_tells(echo: &str, provider: &ProviderSpec) -> Option<Echoed> {
         cause: Cause::InvalidKey,
         confidence: Confidence::Likely,
         alternatives: vec![Cause::TruncatedOrMistyped, Cause::WrongProviderKey],
+        owner: None,
         says: format!("{length} characters arrived; no known {} has that many", best.kind),
     })
 }
@@ -129,17 +152,18 @@ fn begins_like_own(echo: &str, provider: &ProviderSpec) -> bool {
 }
 
 /// Whose key begins like this, if it is somebody else's.
-fn owner_of(echo: &str, provider: &ProviderSpec) -> Option<String> {
-    let shapes = Catalogue::builtin().providers().iter().flat_map(|other| other.keys.iter().map(move |shape| (other, shape)));
+fn owner_of(echo: &str, provider: &ProviderSpec) -> Option<(Option<&'static str>, &'static str)> {
+    let shapes =
+        Catalogue::builtin().providers().iter().flat_map(|other| other.keys.iter().map(move |shape| (other, shape)));
     let catalogued = shapes
         .filter(|(_, shape)| shape.prefix.len() >= SHORTEST_PREFIX && shape.prefix != "sk-" && !shape.weak)
         .filter(|(_, shape)| begins(echo, &shape.prefix))
         .max_by_key(|(_, shape)| shape.prefix.len());
     if let Some((owner, _)) = catalogued {
-        return (owner.id != provider.id).then(|| owner.name.clone());
+        return (owner.id != provider.id).then_some((Some(owner.id.as_str()), owner.name.as_str()));
     }
     let prefixes = &Rules::builtin().prefixes;
-    prefixes.iter().find(|prefix| begins(echo, &prefix.begins)).map(|prefix| prefix.owner.clone())
+    prefixes.iter().find(|prefix| begins(echo, &prefix.begins)).map(|prefix| (None, prefix.owner.as_str()))
 }
 
 /// Whether an echo begins like a key; the stars may hide the prefix's end.
@@ -158,8 +182,12 @@ pub(super) fn placeholder(echo: &str) -> Option<String> {
     let whole = PLACEHOLDER_WORDS.iter().any(|word| same_under_stars(&bare, word));
     let ends = ["_here", "-here", "keyhere"].iter().any(|word| bare.ends_with(word)) || bare.ends_with("*here");
     let key = ["sk-proj-", "sk-", ""].iter().find_map(|prefix| bare.strip_prefix(prefix)).unwrap_or(&bare);
-    let run = ["abcdef", "123456", "012345", "xxxxx", "000000", "aaaaaa"].iter().any(|run| run.len() <= key.len() && key.starts_with(run))
-        || key.starts_with("abcde*") || key.starts_with("12345*") || key.starts_with("xxxx");
+    let run = ["abcdef", "123456", "012345", "xxxxx", "000000", "aaaaaa"]
+        .iter()
+        .any(|run| run.len() <= key.len() && key.starts_with(run))
+        || key.starts_with("abcde*")
+        || key.starts_with("12345*")
+        || key.starts_with("xxxx");
     (begins || whole || ends || run).then(|| "the provider's echo shows an example value, not a key".to_owned())
 }
 
@@ -171,16 +199,35 @@ fn same_under_stars(echo: &str, word: &str) -> bool {
 fn is_assignment(echo: &str) -> bool {
     let name = echo.split('=').next().unwrap_or_default();
     let visible = name.strip_prefix("export").unwrap_or(name);
-    echo.starts_with("export") || (name.len() > 3 && echo.len() > name.len() || echo.contains("*")) && visible.len() > 3
-        && visible.chars().take(7).all(|c| c.is_ascii_uppercase() || c == '_') && visible.contains('_')
+    echo.starts_with("export")
+        || (name.len() > 3 && echo.len() > name.len() || echo.contains('*'))
+            && visible.len() > 3
+            && visible.chars().take(7).all(|c| c.is_ascii_uppercase() || c == '_')
+            && visible.contains('_')
 }
 
 const PLACEHOLDER_BEGINS: &[&str] = &[
-    "your", "my-api", "my_api", "my-key", "my_key", "myapikey", "sk-your", "sk-my", "insert", "replace", "enter", "change", "placehol", "example", "dummy", "fake", "sk-fake", "sk-dummy",
-    "sk-place", "sk-examp", "paste", "put-your", "api_key", "api-key", "apikey", "openai_a", "todo", "user_pro", "not-need", "no-key", "no-token", "sk-no-ke", "sk-not-n", "test_key", "test-key", "xxx", "sk-xxx", "...",
+    "your", "my-api", "my_api", "my-key", "my_key", "myapikey", "sk-your", "sk-my", "insert", "replace", "enter",
+    "change", "placehol", "example", "dummy", "fake", "sk-fake", "sk-dummy", "sk-place", "sk-examp", "paste",
+    "put-your", "api_key", "api-key", "apikey", "openai_a", "todo", "user_pro", "no-key", "test_key", "test-key",
+    "xxx", "sk-xxx", "...",
 ];
-const PLACEHOLDER_WORDS: &[&str] =
-    &["user_provided", "dummy_key", "not-needed", "not_needed", "empty", "none", "test", "dummy", "fake", "secret", "key", "changeme", "token", "sk-", "sk-1234", "sk-test", "sk-xxx", "ollama", "lm-studio", "no-key-required", "anything"];
+const PLACEHOLDER_WORDS: &[&str] = &[
+    "user_provided",
+    "dummy_key",
+    "none",
+    "test",
+    "dummy",
+    "secret",
+    "key",
+    "changeme",
+    "token",
+    "sk-",
+    "sk-1234",
+    "sk-test",
+    "sk-xxx",
+    "anything",
+];
 /// Values up to this length are echoed in full.
 const LONGEST_CLEAR: usize = 12;
 const FEWEST_STARS: usize = 5;

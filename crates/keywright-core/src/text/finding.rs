@@ -41,6 +41,14 @@ pub(super) struct Finding {
     pub(super) says: Vec<String>,
     /// The last four characters of the key that arrived.
     pub(super) echo_tail: Option<String>,
+    /// The provider whose words these are.
+    pub(super) answered_by: Option<&'static str>,
+    /// The variable that the words name.
+    pub(super) variable: Option<String>,
+    /// Whether a connection was refused.
+    pub(super) refused_connection: bool,
+    /// Whether the provider echoed the key.
+    pub(super) key_seen: bool,
     /// Whether the provider says "no such model, or no access" in one sentence.
     pub(super) either_model_or_access: bool,
     /// How many more times the text says the same.
@@ -69,6 +77,10 @@ impl Finding {
             alternatives: Vec::new(),
             says: vec![says],
             echo_tail: None,
+            answered_by: None,
+            variable: None,
+            refused_connection: false,
+            key_seen: false,
             either_model_or_access: false,
             again: 0,
         }
@@ -113,11 +125,12 @@ impl Finding {
         if let Some(verdict) = self.verdict {
             diagnosis.verdict = verdict;
         }
-        let doubts = if self.confidence == Confidence::Certain { &[] } else { Rules::builtin().doubts(self.cause) };
+        let open = self.confidence != Confidence::Certain;
+        let doubts = Rules::builtin().doubts(self.cause, self.key_seen).filter(|_| open);
         let mut causes: Vec<Cause> = Vec::new();
-        for cause in self.alternatives.iter().chain(doubts) {
-            if *cause != self.cause && !causes.contains(cause) {
-                causes.push(*cause);
+        for cause in self.alternatives.iter().copied().chain(doubts) {
+            if cause != self.cause && !causes.contains(&cause) {
+                causes.push(cause);
             }
         }
         diagnosis = diagnosis.with_alternatives(causes.into_iter().map(|cause| (cause, Confidence::Possible)));

@@ -27,6 +27,12 @@ pub(super) fn sent_headers(plain: &Plain, seen: &mut Vec<Observation>) {
             let says = "the header that was sent says `Bearer` twice: the scheme is part of the stored value";
             seen.push(place(plain, line.at, What::Header(meaning(Cause::HeaderMalformed, Confidence::Certain, says))));
         }
+        if let Some(name) = COMMENTED.captures(&line.text).and_then(|found| found.get(1)) {
+            seen.push(place(plain, line.at, What::CommentedOut(name.as_str().to_owned())));
+        }
+        if let Some(meaning) = foreign_to_azure(&line.text) {
+            seen.push(place(plain, line.at, What::Header(meaning)));
+        }
         if let Some((provider, meaning)) = assignment(&line.text) {
             seen.push(place(plain, line.at, What::Assignment { provider, meaning }));
         }
@@ -72,7 +78,11 @@ fn shown_key(key: &str, dump: bool) -> Option<Meaning> {
         return Some(meaning(Cause::MissingKey, Confidence::Likely, &says));
     }
     if let Some(says) = super::echo::placeholder(trimmed) {
-        return Some(meaning(Cause::PlaceholderKey, Confidence::Likely, &says.replace("the provider's echo", "the request")));
+        return Some(meaning(
+            Cause::PlaceholderKey,
+            Confidence::Likely,
+            &says.replace("the provider's echo", "the request"),
+        ));
     }
     if let Some(c) = trimmed.chars().find(|c| !c.is_ascii() && *c != MASKED_ELLIPSIS) {
         let says = format!("the request shows {} in the key", name_of(original(c)));
@@ -104,15 +114,26 @@ fn continues(line: &str) -> bool {
     !rest.is_empty() && !rest.contains(':') && !rest.contains(' ')
 }
 
+/// A key of OpenAI's shape in the header that only Azure reads.
+fn foreign_to_azure(line: &str) -> Option<Meaning> {
+    let says = "the request shows a key of OpenAI's shape in the `api-key` header, which is Azure's";
+    AZURE_HEADER.is_match(line).then(|| meaning(Cause::AzureVsOpenaiMixup, Confidence::Certain, says))
+}
+
 /// A pasted `NAME = value` whose value cannot be a key of the variable's provider.
 fn assignment(line: &str) -> Option<(String, Meaning)> {
     let found = ASSIGNMENT.captures(line)?;
     let (name, value) = (found.get(1)?.as_str(), found.get(2)?.as_str());
-    let provider = Catalogue::builtin().providers().iter().find(|provider| {
-        provider.variables_of(VariableRole::Key).any(|variable| variable.name == name)
-    })?;
+    let provider = Catalogue::builtin()
+        .providers()
+        .iter()
+        .find(|provider| provider.variables_of(VariableRole::Key).any(|variable| variable.name == name))?;
     let foreign = Rules::builtin().prefixes.iter().find(|prefix| value.starts_with(&prefix.begins))?;
-    let own = provider.keys.iter().any(|shape| !shape.prefix.is_empty() && foreign.begins.starts_with(&shape.prefix) && foreign.begins.len() <= shape.prefix.len());
+    let own = provider.keys.iter().any(|shape| {
+        !shape.prefix.is_empty()
+            && foreign.begins.starts_with(&shape.prefix)
+            && foreign.begins.len() <= shape.prefix.len()
+    });
     let own = own || provider.keys.iter().any(|shape| shape.prefix.starts_with(&foreign.begins));
     let says = format!("the text sets {name} to a value that begins like a key of {}", foreign.owner);
     (!own).then(|| (provider.id.clone(), meaning(Cause::WrongProviderKey, Confidence::Likely, &says)))
@@ -126,9 +147,18 @@ static AUTHORIZATION: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r#"^[> \t]*(?i:authorization)\\*["']?[ \t]*:[ \t]*(.*)$"#).expect("a fixed pattern compiles")
 });
 
+/// An assignment that is commented out.
+static COMMENTED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^[ \t]*#[ \t]*(?:export )?([A-Z][A-Z0-9_]*(?:KEY|TOKEN))[ ]*=").expect("a fixed pattern compiles")
+});
+
+static AZURE_HEADER: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"(?i:api-key)["']?:[ ]*["']?sk-"#).expect("a fixed pattern compiles"));
+
 static DOUBLE_SCHEME: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?i:Bearer[ ]+Bearer)[ ]").expect("a fixed pattern compiles"));
 
 static ASSIGNMENT: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"([A-Z][A-Z0-9_]{3,60})["'\]]*[ ]*[=:][ ]*["']?([A-Za-z][A-Za-z0-9_.-]{7,})"#).expect("a fixed pattern compiles")
+    Regex::new(r#"([A-Z][A-Z0-9_]{3,60})["'\]]*[ ]*[=:][ ]*["']?([A-Za-z][A-Za-z0-9_.-]{7,})"#)
+        .expect("a fixed pattern compiles")
 });

@@ -8,9 +8,10 @@ use super::context::Context;
 use super::echo;
 use super::finding::{Finding, Rank};
 use super::observe::{Observation, Observations, What, weight_of};
+use super::refine::refine;
 use super::rules::{Rules, Weight};
 use crate::catalogue::Catalogue;
-use crate::cause::{Cause, Verdict};
+use crate::cause::Cause;
 use crate::diagnosis::{Confidence, Diagnosis};
 
 /// What the observations mean: the failure that came first, then the others.
@@ -33,7 +34,7 @@ pub fn judge(observations: &Observations) -> Vec<Diagnosis> {
 fn finding(observation: &Observation, context: &Context<'_>) -> Option<Finding> {
     match &observation.what {
         What::Symptom { index, .. } => symptom(observation, *index, context),
-        What::Wording { fragment, echo } => {
+        What::Wording { fragment, echo, .. } => {
             let Answered { mut finding, provider } = answers::wording(observation, *fragment, context)?;
             if finding.cause == Cause::InvalidKey
                 && let Some(echoed) = echo.as_deref().and_then(|echo| echo::judge(echo, provider))
@@ -46,8 +47,13 @@ fn finding(observation: &Observation, context: &Context<'_>) -> Option<Finding> 
                     finding.alternatives.extend(listed);
                 }
                 finding.says.push(echoed.says);
+                if let Some(owner) = echoed.owner {
+                    finding.provider = Some(owner.to_owned());
+                }
             }
+            finding.key_seen = echo.is_some();
             finding.echo_tail = echo.as_deref().and_then(tail);
+            finding.answered_by = Some(&provider.id);
             Some(finding)
         }
         What::Header(meaning) => {
@@ -56,7 +62,17 @@ fn finding(observation: &Observation, context: &Context<'_>) -> Option<Finding> 
             Some(finding)
         }
         What::Service { index, by_host } => service(observation, *index, *by_host, context),
-        What::Assignment { .. } | What::Status(_) | What::Code(_) | What::Mention { .. } | What::Host { .. } | What::Tail(_) | What::Model(_) | What::Member => None,
+        What::Assignment { .. }
+        | What::Status(_)
+        | What::Code(_)
+        | What::Mention { .. }
+        | What::Host { .. }
+        | What::Tail(_)
+        | What::Model(_)
+        | What::Member
+        | What::BaseUrl(_)
+        | What::Local
+        | What::CommentedOut(_) => None,
     }
 }
 
@@ -77,6 +93,7 @@ fn symptom(observation: &Observation, index: usize, context: &Context<'_>) -> Op
     };
     let mut finding = Finding::of(observation, context, rank, meaning);
     finding.verdict = symptom.verdict;
+    finding.refused_connection = symptom.id == "refused";
     finding.provider = symptom.provider.clone().or_else(|| context.provider_at(observation.at));
     if symptom.cause == Cause::HiddenOrNonAsciiCharacter && symptom.id == "codec" && !near {
         // Other things are encoded than headers.
@@ -84,6 +101,7 @@ fn symptom(observation: &Observation, index: usize, context: &Context<'_>) -> Op
     }
     if let Some(variable) = &meaning.variable {
         finding.says.push(format!("it names the variable {variable}"));
+        finding.variable = Some(variable.clone());
         return named(finding, variable);
     }
     Some(finding)
@@ -105,7 +123,11 @@ fn named(mut finding: Finding, variable: &str) -> Option<Finding> {
             finding.provider = None;
             finding.says.push(format!("the variable belongs to {}", service.name));
         }
-        (None, None) if !["API_KEY", "APIKEY", "API_TOKEN", "LLM", "AI_"].iter().any(|part| variable.contains(part)) => return None,
+        (None, None)
+            if !["API_KEY", "APIKEY", "API_TOKEN", "LLM", "AI_"].iter().any(|part| variable.contains(part)) =>
+        {
+            return None;
+        }
         (None, None) => {}
     }
     Some(finding)
@@ -127,117 +149,22 @@ fn service(observation: &Observation, index: usize, by_host: bool, context: &Con
     Some(Finding::plain(observation, context, rank, Cause::OtherService, Confidence::Likely, says))
 }
 
-/// Lets what is beside a finding narrow it.
-fn refine(findings: &mut Vec<Finding>, context: &Context<'_>) {
-    pasted_assignments(findings, context);
-    other_tails(findings, context);
-    unloaded_variables(findings);
-    shown_requests(findings);
-    other_services(findings);
-    published_models(findings, context);
-}
-
-/// A pasted assignment with another vendor's key explains that provider's refusal.
-fn pasted_assignments(findings: &mut [Finding], context: &Context<'_>) {
-    for observation in context.all() {
-        let What::Assignment { provider, meaning } = &observation.what else {
-            continue;
-        };
-        let refused = findings.iter_mut().filter(|finding| finding.cause == Cause::InvalidKey);
-        for finding in refused.filter(|finding| finding.provider.as_deref() == Some(provider)) {
-            finding.cause = meaning.cause;
-            finding.confidence = meaning.confidence;
-            finding.says.push(meaning.says.clone());
-        }
-    }
-}
-
-/// Who writes that the key ends otherwise than the echo has changed it somewhere that the program does not read.
-fn other_tails(findings: &mut [Finding], context: &Context<'_>) {
-    let told = context.all().iter().find_map(|observation| match &observation.what {
-        What::Tail(tail) => Some(tail),
-        _ => None,
-    });
-    let Some(told) = told else {
-        return;
-    };
-    for finding in findings.iter_mut().filter(|finding| finding.cause == Cause::InvalidKey) {
-        if finding.echo_tail.as_ref().is_some_and(|tail| tail != told) {
-            finding.cause = Cause::StaleValueOverrides;
-            finding.says.push("the key that arrived ends in other characters than the one the text speaks of".to_owned());
-        }
-    }
-}
-
-/// `docker compose` or a shell that did not set the variable explains the missing key that follows.
-fn unloaded_variables(findings: &mut Vec<Finding>) {
-    let unset = findings.iter().any(|finding| finding.cause == Cause::EnvNotLoaded);
-    let follows = |finding: &Finding| matches!(finding.cause, Cause::MissingKey | Cause::EmptyKey);
-    if !unset {
-        return;
-    }
-    let provider = findings.iter().find(|finding| follows(finding)).and_then(|finding| finding.provider.clone());
-    findings.retain(|finding| !follows(finding));
-    for finding in findings.iter_mut().filter(|finding| finding.cause == Cause::EnvNotLoaded) {
-        if finding.provider.is_none() {
-            finding.provider.clone_from(&provider);
-        }
-    }
-}
-
-/// A shown request, and the exporter's own words, explain the refusal beside them.
-fn shown_requests(findings: &mut Vec<Finding>) {
-    let explains: Vec<(usize, usize, Cause)> = findings
-        .iter()
-        .filter(|finding| finding.rank == Rank::Header || finding.cause == Cause::HiddenDefaultProvider)
-        .map(|finding| (finding.part, finding.at, finding.cause))
-        .collect();
-    findings.retain(|finding| {
-        let refused = matches!(finding.cause, Cause::InvalidKey | Cause::MissingKey | Cause::HeaderMalformed | Cause::WrongProviderKey | Cause::TruncatedOrMistyped | Cause::EmptyKey | Cause::BadRequest);
-        let weaker = finding.rank != Rank::Header && refused;
-        !(weaker && explains.iter().any(|(part, at, cause)| {
-            *part == finding.part && *cause != finding.cause && (*cause != Cause::HiddenDefaultProvider || finding.at.abs_diff(*at) < NEAR)
-        }))
-    });
-}
-
-/// A service that is named by its own words is whose key is refused, unless a provider answers beside it.
-fn other_services(findings: &mut Vec<Finding>) {
-    let places: Vec<(usize, usize)> = findings
-        .iter()
-        .filter(|finding| finding.cause == Cause::OtherService && finding.rank == Rank::Sure)
-        .map(|finding| (finding.part, finding.at))
-        .collect();
-    findings.retain(|finding| {
-        let vague = finding.rank <= Rank::Status || finding.rank == Rank::Sure && finding.cause == Cause::MissingKey;
-        let beside = |(part, at): &(usize, usize)| *part == finding.part && at.abs_diff(finding.at) < NEAR;
-        finding.cause == Cause::OtherService || !vague || !places.iter().any(beside)
-    });
-}
-
-/// "Does not exist or you do not have access": a name that OpenAI has published does exist, or did.
-fn published_models(findings: &mut [Finding], context: &Context<'_>) {
-    for finding in findings.iter_mut().filter(|finding| finding.cause == Cause::ModelNotFound && finding.either_model_or_access) {
-        let model = context.nearest(finding.at, NEAR, |what| match what {
-            What::Model(model) => Some(model.clone()),
-            _ => None,
-        });
-        if model.is_some_and(|model| PUBLISHED.iter().any(|family| model.starts_with(family))) {
-            finding.cause = Cause::ModelNotEntitled;
-            finding.verdict = Some(Verdict::Auth);
-            finding.alternatives.insert(0, Cause::ModelNotFound);
-            finding.says.push("the name is of a family that OpenAI has published: this key may not use it, or it was retired".to_owned());
-        }
-    }
-}
-
 /// The failures in order of place, each once, the faint ones only if there is nothing else.
 fn settle(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.sort_by_key(|finding| finding.at);
     let mut settled: Vec<Finding> = Vec::new();
     for finding in &findings {
-        let outranked = findings.iter().any(|other| other.rank > finding.rank && other.rank > Rank::Status && (finding.rank == Rank::Faint && other.part == finding.part || finding.rank == Rank::Bare));
-        if outranked || finding.rank == Rank::Status && findings.iter().any(|other| other.rank > Rank::Status && other.part == finding.part && other.at.abs_diff(finding.at) < FAR) {
+        let outranked = findings.iter().any(|other| {
+            other.rank > finding.rank
+                && other.rank > Rank::Status
+                && (finding.rank == Rank::Faint && other.part == finding.part || finding.rank == Rank::Bare)
+        });
+        if outranked
+            || finding.rank == Rank::Status
+                && findings.iter().any(|other| {
+                    other.rank > Rank::Status && other.part == finding.part && other.at.abs_diff(finding.at) < FAR
+                })
+        {
             continue;
         }
         match settled.iter_mut().find(|known| known.same_as(finding)) {
@@ -257,9 +184,6 @@ fn tail(echo: &str) -> Option<String> {
     (shown.len() == 4 && echo.contains('*')).then(|| shown.to_owned())
 }
 
-/// Families of model names that OpenAI has published.
-const PUBLISHED: &[&str] =
-    &["gpt-", "o1", "o3", "o4", "chatgpt-", "text-davinci", "davinci", "babbage", "text-embedding", "dall-e", "whisper", "tts-", "codex", "code-"];
 const BESIDE: usize = 200;
 const NEAR: usize = 1_500;
 const FAR: usize = 6_000;

@@ -16,9 +16,12 @@ mod echo;
 mod finding;
 mod headers;
 mod judge;
+mod literals;
 mod observe;
+mod patterns;
 mod plain;
 mod readers;
+mod refine;
 mod rules;
 
 pub use decode::{Encoding, decode};

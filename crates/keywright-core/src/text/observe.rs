@@ -1,16 +1,12 @@
 //! Text to observations: what stands where. Nothing is judged here.
 
-use std::sync::LazyLock;
-
-use aho_corasick::AhoCorasick;
-use regex::Regex;
-
 use super::headers::sent_headers;
-use super::plain::{Plain, squeezed};
+use super::literals::{Fragments, KnownCodes, Mentions, ServiceWords};
+use super::patterns::{BEARER, CODE, MEMBER, MESSAGE, MODEL, STATUS, TAIL, URL};
+use super::plain::{Plain, ceiling, floor};
 use super::readers::{self, Meaning};
-use super::rules::{Reads, Rules, Tier, Weight, automaton};
+use super::rules::{Reads, Rules, Tier, Weight};
 use crate::catalogue::Catalogue;
-use crate::provider::VariableRole;
 
 /// One thing that was seen in a text, and where.
 #[derive(Clone, Debug)]
@@ -29,7 +25,7 @@ pub(super) enum What {
     /// Words of `data/text/symptoms.toml`.
     Symptom { index: usize, meaning: Meaning },
     /// Words of a provider's answer: a fragment of its rules.
-    Wording { fragment: usize, echo: Option<String> },
+    Wording { fragment: usize, echo: Option<String>, is_message: bool },
     /// The credential header of a request that is shown.
     Header(Meaning),
     /// A pasted assignment of a key, with what is wrong about its value.
@@ -38,6 +34,12 @@ pub(super) enum What {
     Status(u16),
     /// The value of a `code`, `type` or `status` member.
     Code(String),
+    /// The provider of a base URL that the text sets.
+    BaseUrl(&'static str),
+    /// An address of this machine or its network.
+    Local,
+    /// A variable whose assignment stands behind a `#`.
+    CommentedOut(String),
     /// A member of an answer that is JSON.
     Member,
     /// A sign of a client or a provider.
@@ -69,44 +71,6 @@ impl Observations {
     /// The part of the text that holds a place.
     pub(super) fn part_of(&self, at: usize) -> usize {
         self.parts.partition_point(|start| *start <= at)
-    }
-}
-
-/// The fragments of all providers' rules, and who says them.
-pub(super) struct Fragments {
-    automaton: AhoCorasick,
-    /// The words as the rule has them.
-    pub(super) words: Vec<String>,
-    /// Whether the words alone tell of a provider's answer. Shorter ones occur by chance.
-    pub(super) telling: Vec<bool>,
-    /// The providers whose rules hold them.
-    pub(super) providers: Vec<Vec<&'static str>>,
-}
-
-impl Fragments {
-    pub(super) fn builtin() -> &'static Self {
-        static BUILTIN: LazyLock<Fragments> = LazyLock::new(|| {
-            let mut words: Vec<String> = Vec::new();
-            let mut providers: Vec<Vec<&'static str>> = Vec::new();
-            for provider in Catalogue::builtin().providers() {
-                for fragment in provider.rules.iter().flat_map(|rule| rule.message.iter().chain(&rule.or_message)) {
-                    let same = words.iter().position(|known| known.eq_ignore_ascii_case(fragment));
-                    let index = same.unwrap_or_else(|| {
-                        words.push(fragment.clone());
-                        providers.push(Vec::new());
-                        words.len() - 1
-                    });
-                    if !providers[index].contains(&provider.id.as_str()) {
-                        providers[index].push(&provider.id);
-                    }
-                }
-            }
-            let patterns: Vec<String> = words.iter().map(|word| squeezed(word)).collect();
-            let telling = |words: &String| squeezed(words).len() >= SHORTEST_TELLING && !STATUS_WORDS.contains(&words.as_str());
-            let telling = words.iter().map(telling).collect();
-            Fragments { automaton: automaton(&patterns), words, providers, telling }
-        });
-        &BUILTIN
     }
 }
 
@@ -156,7 +120,8 @@ fn wordings(plain: &Plain, seen: &mut Vec<Observation>) {
         let fragment = found.pattern().as_usize();
         let after = &text[found.end()..floor(text, found.end() + NEAR)];
         let echo = echo_after(text, found.start(), found.end(), after);
-        seen.push(place(plain, found.start(), What::Wording { fragment, echo }));
+        let is_message = MESSAGE.is_match(&text[ceiling(text, found.start().saturating_sub(BEFORE))..found.start()]);
+        seen.push(place(plain, found.start(), What::Wording { fragment, echo, is_message }));
     }
 }
 
@@ -171,9 +136,10 @@ fn echo_after(text: &str, start: usize, end: usize, after: &str) -> Option<Strin
         }
         _ => return None,
     };
-    let end = after.find(".Youcan").or_else(|| after.find(".You")).unwrap_or_else(|| {
-        after.find(['{', '}', ',']).unwrap_or(after.len()).min(LONGEST_ECHO)
-    });
+    let end = after
+        .find(".Youcan")
+        .or_else(|| after.find(".You"))
+        .unwrap_or_else(|| after.find(['{', '}', ',']).unwrap_or(after.len()).min(LONGEST_ECHO));
     Some(after[..floor(after, end)].to_owned())
 }
 
@@ -200,7 +166,11 @@ fn numbers_and_codes(plain: &Plain, seen: &mut Vec<Observation>) {
     for found in BEARER.captures_iter(text) {
         let key = found.get(1).map_or("", |key| key.as_str());
         if let Some((provider, tier)) = owner_of(key) {
-            seen.push(place(plain, found.get(0).map_or(0, |found| found.start()), What::Mention { provider: Some(provider), tier }));
+            seen.push(place(
+                plain,
+                found.get(0).map_or(0, |found| found.start()),
+                What::Mention { provider: Some(provider), tier },
+            ));
         }
     }
     for found in codes.automaton.find_iter(text) {
@@ -227,7 +197,8 @@ fn numbers_and_codes(plain: &Plain, seen: &mut Vec<Observation>) {
 
 /// The provider whose keys begin like this one. `sk-` is OpenAI's and half the world's.
 fn owner_of(key: &str) -> Option<(&'static str, Tier)> {
-    let shapes = Catalogue::builtin().providers().iter().flat_map(|spec| spec.keys.iter().map(move |shape| (spec, shape)));
+    let shapes =
+        Catalogue::builtin().providers().iter().flat_map(|spec| spec.keys.iter().map(move |shape| (spec, shape)));
     let begins = shapes.filter(|(_, shape)| !shape.weak && shape.prefix.len() >= 3 && key.starts_with(&shape.prefix));
     let (owner, shape) = begins.max_by_key(|(_, shape)| shape.prefix.len())?;
     Some((owner.id.as_str(), if shape.prefix == "sk-" { Tier::Model } else { Tier::Key }))
@@ -264,11 +235,22 @@ fn hosts(plain: &Plain, seen: &mut Vec<Observation>) {
         let (Some(host), path) = (found.get(1), found.get(2).map_or("", |path| path.as_str())) else {
             continue;
         };
+        let before = &plain.text[..found.get(0).map_or(0, |url| url.start())];
         let name = host.as_str().trim_end_matches('.').to_ascii_lowercase();
         let full = format!("{name}{path}");
         let services = &Rules::builtin().services;
         let service = services.iter().position(|service| service.hosts.iter().any(|end| is_at(&name, &full, end)));
         let llm_path = LLM_PATHS.iter().any(|part| path.contains(part));
+        if LOCAL.iter().any(|local| name.starts_with(local)) {
+            seen.push(place(plain, host.start(), What::Local));
+        }
+        let set = before.trim_end_matches(['=', ':', '"', '\'']);
+        if let Some(provider) = Catalogue::builtin().provider_of_host(&name)
+            && BASE_URLS.iter().any(|variable| set.ends_with(variable))
+        {
+            seen.push(place(plain, host.start(), What::BaseUrl(&provider.id)));
+            continue;
+        }
         let what = match (service, Catalogue::builtin().provider_of_host(&name)) {
             (_, Some(provider)) if service.is_none() || llm_path => {
                 What::Mention { provider: Some(&provider.id), tier: Tier::Host }
@@ -282,10 +264,10 @@ fn hosts(plain: &Plain, seen: &mut Vec<Observation>) {
 
 /// Whether a URL belongs to a service: its host is `end` or ends in it, or `end` has a path and the URL begins so.
 fn is_at(host: &str, full: &str, end: &str) -> bool {
-    match end.contains('/') {
-        true => full.starts_with(end) || full.strip_prefix("www.").is_some_and(|full| full.starts_with(end)),
-        false => host.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')),
+    if end.contains('/') {
+        return full.starts_with(end) || full.strip_prefix("www.").is_some_and(|full| full.starts_with(end));
     }
+    host.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// Where unrelated parts begin: traces that are not chained, programs, commands, answers.
@@ -317,160 +299,33 @@ fn parts(plain: &Plain) -> Vec<usize> {
     parts
 }
 
-/// Codes that no sentence holds by chance.
-struct KnownCodes {
-    automaton: AhoCorasick,
-    words: Vec<String>,
-}
-
-impl KnownCodes {
-    fn builtin() -> &'static Self {
-        static BUILTIN: LazyLock<KnownCodes> = LazyLock::new(|| {
-            let rules = Catalogue::builtin().providers().iter().flat_map(|provider| &provider.rules);
-            let mut words: Vec<String> = rules
-                .flat_map(|rule| rule.code.iter().chain(&rule.kind))
-                .filter(|code| code.len() >= SHORTEST_CODE && code.contains(['_', '.']))
-                .cloned()
-                .collect();
-            words.sort_unstable();
-            words.dedup();
-            KnownCodes { automaton: automaton(&words), words }
-        });
-        &BUILTIN
-    }
-}
-
-type MentionMeaning = (Option<&'static str>, Tier);
-
-struct Mentions {
-    automaton: AhoCorasick,
-    meaning: Vec<MentionMeaning>,
-}
-
-impl Mentions {
-    fn builtin() -> &'static Self {
-        static BUILTIN: LazyLock<Mentions> = LazyLock::new(|| {
-            let mut patterns = Vec::new();
-            let mut meaning: Vec<MentionMeaning> = Vec::new();
-            for client in &Rules::builtin().clients {
-                let provider = client.provider.as_deref();
-                for words in &client.mention {
-                    let words = squeezed(words);
-                    let spellings = match words.contains('/') {
-                        true => vec![words.replace('/', "\\"), words.replace('/', "\\\\"), words],
-                        false => vec![words],
-                    };
-                    for spelling in spellings {
-                        patterns.push(spelling);
-                        meaning.push((provider, client.tier));
-                    }
-                }
-            }
-            for provider in Catalogue::builtin().providers() {
-                for variable in provider.variables_of(VariableRole::Key) {
-                    patterns.push(variable.name.clone());
-                    meaning.push((Some(&provider.id), Tier::Variable));
-                }
-                for host in &provider.http.hosts {
-                    patterns.push(host.clone());
-                    meaning.push((Some(&provider.id), Tier::Host));
-                }
-            }
-            let automaton = AhoCorasick::builder()
-                .ascii_case_insensitive(true)
-                .build(&patterns)
-                .expect("a few hundred patterns fit an automaton");
-            Mentions { automaton, meaning }
-        });
-        &BUILTIN
-    }
-}
-
-struct ServiceWords {
-    automaton: AhoCorasick,
-    of: Vec<usize>,
-}
-
-impl ServiceWords {
-    fn builtin() -> &'static Self {
-        static BUILTIN: LazyLock<ServiceWords> = LazyLock::new(|| {
-            let services = Rules::builtin().services.iter().enumerate();
-            let (patterns, of): (Vec<String>, Vec<usize>) = services
-                .flat_map(|(index, service)| service.says.iter().map(move |words| (squeezed(words), index)))
-                .unzip();
-            ServiceWords { automaton: automaton(&patterns), of }
-        });
-        &BUILTIN
-    }
-}
-
-/// The largest character boundary that is not above `at`.
-pub(super) fn floor(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
-}
-
-/// The smallest character boundary that is not below `at`.
-pub(super) fn ceiling(text: &str, at: usize) -> usize {
-    (at.min(text.len())..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len())
-}
-
-/// A status beside one of the words that clients put there. All on squeezed text.
-static STATUS: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(
-        r#"(?x)(?i:errorcode|statuscode|status_code|response_code|http_status|http_status_code|httpstatus|http_code|upstreamstatus|error_status|"code"|'code'|code|status)\\*["'`]?\ ?[:=]?\ ?([45][0-9]{2})(?:[^0-9]|$)
-        | HTTP/(?:1\.[01]|[23](?:\.0)?)\\*"?\ ?([45][0-9]{2})(?:[^0-9]|$)
-        | (?i:error|failed|returned|answered|got|response|http|exception|after)[:(]*([45][0-9]{2})(?:[^0-9]|$)
-        | \(([45][0-9]{2})\)
-        | ([45][0-9]{2})(?:Unauthorized|Forbidden|TooManyRequests|PaymentRequired|NotFound|PreconditionFailed|BadRequest|InternalServerError|BadGateway|ServiceUnavailable|GatewayTimeout|ProxyAuthentication|ClientError|ServerError|statuscode)
-        "#,
-    )
-    .expect("a fixed pattern compiles")
-});
-
-static CODE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"(?i:code|type_?|status|reason|errorcode)\\*["']?[:=]\\*["'`]([A-Za-z][A-Za-z0-9_.-]{2,63})\\*["'`]"#)
-        .expect("a fixed pattern compiles")
-});
-
-/// A member of an answer in JSON.
-static MEMBER: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"["'](?i:error|errors|message|detail|title)\\*["']:"#).expect("a fixed pattern compiles")
-});
-
-/// A key behind its scheme, as traces and dumps of requests show it.
-static BEARER: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r#"Bearer[\\"']*([A-Za-z0-9_-]{3,})"#).expect("a fixed pattern compiles"));
-
-static MODEL: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"[Mm]odel\\*[`'"]+([A-Za-z0-9][A-Za-z0-9_./:@-]{1,80})\\*[`'"]"#).expect("a fixed pattern compiles")
-});
-
-/// "my key ends in wxyz": what people write beside a trace.
-static TAIL: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"(?:ends?|ending)(?:in|with)[`'":.…*]*([A-Za-z0-9_-]{4})(?:[^A-Za-z0-9_-]|$)"#).expect("a fixed pattern compiles")
-});
-
-static URL: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"(?i:https?|wss?)://([A-Za-z0-9.-]+)(?::[0-9]+)?(/[A-Za-z0-9_./%-]*)?"#).expect("a fixed pattern compiles")
-});
+/// Beginnings of hosts that are near.
+const LOCAL: &[&str] =
+    &["localhost", "127.", "0.0.0.0", "10.", "192.168.", "172.1", "172.2", "172.3", "host.docker.internal"];
+/// Ends of names that hold a base URL, in variables, settings and code.
+const BASE_URLS: &[&str] =
+    &["BASE_URL", "API_BASE", "API_HOST", "base_url", "api_base", "baseURL", "apiBase", "API_URL", "ENDPOINT"];
 
 /// Ends of paths that only LLM APIs have.
-const LLM_PATHS: &[&str] =
-    &["/completions", "/v1/models", "/embeddings", "/v1/responses", "/v1/messages", "/v1/engines", "/openai/", "/inference", ":generateContent"];
+const LLM_PATHS: &[&str] = &[
+    "/completions",
+    "/v1/models",
+    "/embeddings",
+    "/v1/responses",
+    "/v1/messages",
+    "/v1/engines",
+    "/openai/",
+    "/inference",
+    ":generateContent",
+];
 
 /// What Python and Java print between the exceptions of one failure.
-const CHAINS: &[&str] = &[
-    "During handling of the above exception",
-    "The above exception was the direct cause",
-    "Caused by:",
-];
+const CHAINS: &[&str] =
+    &["During handling of the above exception", "The above exception was the direct cause", "Caused by:"];
 
 const NEAR: usize = 300;
 const LONGEST_ECHO: usize = 260;
-const SHORTEST_CODE: usize = 10;
-const SHORTEST_TELLING: usize = 14;
-/// Names of statuses, which classes bear too.
-const STATUS_WORDS: &[&str] = &["Internal server error", "Too Many Requests"];
+const BEFORE: usize = 20;
 
 /// How much the words of a symptom tell.
 pub(super) fn weight_of(index: usize) -> Weight {

@@ -34,16 +34,20 @@ impl Plain {
         let mut plain = Self::default();
         for (index, line) in text.lines().enumerate() {
             let line = without_decoration(line);
-            if is_marker(&line) {
-                continue;
-            }
-            plain.lines.push(Line { at: plain.text.len(), number: first_line + index, text: String::new() });
-            plain.text.extend(line.chars().filter(|c| !is_blank(*c)));
-            if let Some(last) = plain.lines.last_mut() {
-                last.text = line;
+            match structured(&line) {
+                Some(inner) => inner.lines().for_each(|line| plain.push(without_decoration(line), first_line + index)),
+                None => plain.push(line, first_line + index),
             }
         }
         plain
+    }
+
+    fn push(&mut self, line: String, number: usize) {
+        if !is_marker(&line) {
+            let at = self.text.len();
+            self.text.extend(line.chars().filter(|c| !is_blank(*c)));
+            self.lines.push(Line { at, number, text: line });
+        }
     }
 
     /// The number of the original line that holds this place of the squeezed text.
@@ -61,6 +65,16 @@ impl Plain {
 /// The same words as the squeezed text has them.
 pub(super) fn squeezed(text: &str) -> String {
     text.chars().filter(|c| !is_blank(*c)).collect()
+}
+
+/// The largest character boundary that is not above `at`.
+pub(super) fn floor(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+/// The smallest character boundary that is not below `at`.
+pub(super) fn ceiling(text: &str, at: usize) -> usize {
+    (at.min(text.len())..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len())
 }
 
 /// White space of ASCII. The rest, no-break spaces above all, may be the very defect.
@@ -81,6 +95,24 @@ fn without_decoration(line: &str) -> String {
         }
     }
     rest.to_owned()
+}
+
+/// The lines that a structured log keeps in the strings of one JSON object; `None` for any other line.
+fn structured(line: &str) -> Option<String> {
+    let line = line.trim();
+    if !line.starts_with('{') || !line.contains("\\n") {
+        return None;
+    }
+    let members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).ok()?;
+    let mut out = String::new();
+    for (name, value) in &members {
+        match value {
+            serde_json::Value::String(text) if text.contains('\n') => out.push_str(text),
+            value => out.extend(["\"", name, "\": ", &value.to_string()]),
+        }
+        out.push('\n');
+    }
+    Some(out)
 }
 
 /// A line of carets or tildes under a line of source says nothing.
@@ -147,7 +179,8 @@ const MOST_PREFIXES: usize = 3;
 static PREFIX: LazyLock<Regex> = LazyLock::new(|| {
     let time = r"[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}(?:[T\x20][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?:Z|\x20?[+-][0-9]{2}:?[0-9]{2})?)?";
     let clock = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]+)?";
-    let level = r"(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL|CRITICAL|trace|debug|info|warn|warning|error|fatal)";
+    let level =
+        r"(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL|CRITICAL|trace|debug|info|warn|warning|error|fatal)";
     Regex::new(&format!(
         r"^(?x:
             \x{{feff}}

@@ -140,11 +140,13 @@ pub(super) enum Tier {
     Any,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Doubt {
     cause: Cause,
     others: Vec<Cause>,
+    #[serde(default)]
+    unseen: Vec<Cause>,
 }
 
 /// What another service's keys begin with.
@@ -162,6 +164,19 @@ pub(super) struct Prefix {
 #[derive(Deserialize)]
 struct Prefixes {
     prefix: Vec<Prefix>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Filler {
+    value: String,
+    #[expect(dead_code, reason = "the file states it for its readers; parsing makes it mandatory")]
+    source: String,
+}
+
+#[derive(Deserialize)]
+struct Fillers {
+    filler: Vec<Filler>,
 }
 
 #[derive(Deserialize)]
@@ -191,7 +206,9 @@ pub(super) struct Rules {
     pub(super) services: Vec<Service>,
     pub(super) clients: Vec<Client>,
     pub(super) prefixes: Vec<Prefix>,
-    doubts: Vec<(Cause, Vec<Cause>)>,
+    /// Values that frameworks put where a key belongs.
+    pub(super) fillers: Vec<String>,
+    doubts: Vec<Doubt>,
     /// Finds the literals of symptoms.
     pub(super) literals: AhoCorasick,
     /// Whether a literal is a name in capitals, such as `EPIPE`: in small letters it is a part of other words.
@@ -213,6 +230,8 @@ impl Rules {
         let Clients { client: clients } = toml::from_str(include_str!("../../data/text/clients.toml"))?;
         let Doubts { doubt: doubts } = toml::from_str(include_str!("../../data/text/doubts.toml"))?;
         let Prefixes { prefix: prefixes } = toml::from_str(include_str!("../../data/text/prefixes.toml"))?;
+        let Fillers { filler: fillers } = toml::from_str(include_str!("../../data/text/fillers.toml"))?;
+        let fillers = fillers.into_iter().map(|filler| filler.value).collect();
         let mut patterns: Vec<String> = Vec::new();
         let mut by_literal: Vec<Vec<usize>> = Vec::new();
         for (index, symptom) in symptoms.iter().enumerate() {
@@ -227,9 +246,18 @@ impl Rules {
                 }
             }
         }
-        let doubts = doubts.into_iter().map(|doubt| (doubt.cause, doubt.others)).collect();
         let exact = patterns.iter().map(|literal| !literal.contains(|c: char| c.is_lowercase())).collect();
-        Ok(Self { exact, symptoms, services, clients, prefixes, doubts, literals: automaton(&patterns), by_literal })
+        Ok(Self {
+            exact,
+            symptoms,
+            services,
+            clients,
+            prefixes,
+            fillers,
+            doubts,
+            literals: automaton(&patterns),
+            by_literal,
+        })
     }
 
     /// Whether the text spells a literal as it must.
@@ -237,9 +265,12 @@ impl Rules {
         !self.exact[literal] || !found.contains(|c: char| c.is_ascii_lowercase())
     }
 
-    /// Other causes that leave the same text as this one.
-    pub(super) fn doubts(&self, cause: Cause) -> &[Cause] {
-        self.doubts.iter().find(|(of, _)| *of == cause).map_or(&[], |(_, others)| others)
+    /// Other causes that leave the same text as this one; more if nothing of the key was seen.
+    pub(super) fn doubts(&self, cause: Cause, seen: bool) -> impl Iterator<Item = Cause> {
+        let doubt = self.doubts.iter().find(move |doubt| doubt.cause == cause);
+        let others = doubt.into_iter().flat_map(|doubt| &doubt.others);
+        let unseen = doubt.into_iter().filter(move |_| !seen).flat_map(|doubt| &doubt.unseen);
+        others.chain(unseen).copied()
     }
 }
 
