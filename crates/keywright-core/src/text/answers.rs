@@ -169,7 +169,7 @@ fn bare(observation: &Observation, status: u16, context: &Context<'_>) -> Findin
     let foreign = context.nearest(at, BESIDE, |what| matches!(what, What::Host { llm_path: false }).then_some(()));
     let sign = context.sign_at(at).filter(|(_, tier)| *tier <= Tier::Sdk || foreign.is_none());
     let llm = context.is_llm_call(at);
-    let stranger = foreign.is_some() && !sign.is_some_and(|(_, tier)| tier == Tier::Host);
+    let stranger = foreign.is_some() && sign.is_none_or(|(_, tier)| tier != Tier::Host);
     let with_body =
         context.nearest(at, NEAR, |what| matches!(what, What::Code(_) | What::Member).then_some(())).is_some();
     if matches!(status, 401 | 403) && (stranger || !llm && with_body) {

@@ -46,6 +46,6 @@ pub(super) static TAIL: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 pub(super) static URL: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"(?i:https?|wss?)://([A-Za-z0-9.-]+)(?::[0-9]+)?(/[A-Za-z0-9_./%-]*)?"#)
+    Regex::new(r"(?i:https?|wss?)://([A-Za-z0-9.-]+)(?::[0-9]+)?(/[A-Za-z0-9_./%-]*)?")
         .expect("a fixed pattern compiles")
 });

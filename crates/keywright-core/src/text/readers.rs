@@ -80,8 +80,8 @@ fn header_value(meaning: &mut Meaning, after: &str) {
     if key.is_empty() {
         meaning.cause = Cause::EmptyKey;
         meaning.alternatives = vec![Cause::WhitespaceOrNewline];
-        meaning.says =
-            "the HTTP library refused the header before anything was sent: no key follows `Bearer`".to_owned();
+        "the HTTP library refused the header before anything was sent: no key follows `Bearer`"
+            .clone_into(&mut meaning.says);
     }
 }
 

@@ -237,12 +237,11 @@ impl Rules {
         for (index, symptom) in symptoms.iter().enumerate() {
             for literal in &symptom.any {
                 let literal = squeezed(literal);
-                match patterns.iter().position(|known| known.eq_ignore_ascii_case(&literal)) {
-                    Some(at) => by_literal[at].push(index),
-                    None => {
-                        patterns.push(literal);
-                        by_literal.push(vec![index]);
-                    }
+                if let Some(at) = patterns.iter().position(|known| known.eq_ignore_ascii_case(&literal)) {
+                    by_literal[at].push(index);
+                } else {
+                    patterns.push(literal);
+                    by_literal.push(vec![index]);
                 }
             }
         }
