@@ -1,7 +1,7 @@
 //! `keywright explain`: what a trace, a log or an answer tells.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use keywright_core::diagnosis::Confidence;
 use keywright_core::{Cause, Diagnosis, Verdict, Witness, text};
@@ -15,13 +15,13 @@ use crate::terminal::Terminal;
 /// Say why an LLM call failed, from a trace, a log or an answer.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A file, `-` for standard input, or the name of a cause for its long form.
-    #[arg(value_name = "FILE|CAUSE", default_value = "-")]
+    /// A file, or `-` for standard input.
+    #[arg(value_name = "FILE", default_value = "-")]
     file: PathBuf,
     /// Print one JSON object for programs instead of text for people.
     #[arg(long)]
     json: bool,
-    /// Judge by the text alone; leave this machine's environment out.
+    /// Judge by the text alone. It is all that is judged today; scripts that want it to stay so can say it.
     #[arg(long)]
     text_only: bool,
 }
@@ -35,11 +35,9 @@ struct Explained {
 }
 
 pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
-    let mut bytes = Vec::new();
-    if args.file.as_os_str() == "-" {
-        std::io::stdin().read_to_end(&mut bytes)?;
-    } else {
-        bytes = std::fs::read(&args.file).map_err(|source| CliError::Read { path: args.file.clone(), source })?;
+    let bytes = read(&args.file)?;
+    if bytes.len() as u64 == MOST_BYTES {
+        terminal.tell(format_args!("keywright: only the first {} MiB are read", MOST_BYTES >> 20));
     }
     let mut found = text::explain(&bytes, &terminal.redactor());
     if found.is_empty() {
@@ -58,6 +56,21 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     for other in &found {
         diagnosis::tell(other, &args.file.display().to_string(), terminal);
     }
-    let _ = args.text_only;
     Ok(exit)
 }
+
+/// The text, up to a limit: it may be a device that never ends.
+fn read(file: &Path) -> Result<Vec<u8>, CliError> {
+    let failed = |source| CliError::Read { path: file.to_owned(), source };
+    let mut bytes = Vec::new();
+    if file.as_os_str() == "-" {
+        std::io::stdin().take(MOST_BYTES).read_to_end(&mut bytes)?;
+    } else {
+        let opened = std::fs::File::open(file).map_err(failed)?;
+        opened.take(MOST_BYTES).read_to_end(&mut bytes).map_err(failed)?;
+    }
+    Ok(bytes)
+}
+
+/// A log is read from its beginning, and no further than this.
+const MOST_BYTES: u64 = 64 << 20;
