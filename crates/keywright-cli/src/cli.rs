@@ -96,6 +96,7 @@ Examples:
   keywright run -- python app.py          run an app; real keys never reach it
   keywright doctor                        what is wrong with the keys here, and what mends it
   keywright serve --config keywright.toml the same as a service for a team
+  keywright explain app.log               why did the call fail: cause, evidence, fix
   keywright config init                   a commented configuration to start from
 
 `keywright help COMMAND` tells more. Source: https://github.com/keywright/keywright";

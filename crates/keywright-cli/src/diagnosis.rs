@@ -2,15 +2,26 @@
 
 use keywright_core::diagnosis::Confidence;
 use keywright_core::inspect::{Finding, Severity};
-use keywright_core::{Diagnosis, Fix, Witness};
+use keywright_core::{Diagnosis, Fix, Verdict, Witness};
 
 use crate::terminal::{Role, Terminal, paint};
 
 /// Tells a person what happened to the thing at `place`, why we think so, and what mends it.
 pub(crate) fn tell(diagnosis: &Diagnosis, place: &str, terminal: &Terminal) {
-    let head = paint(Role::Error, format_args!("error[{}]:", diagnosis.cause.slug()));
-    terminal.tell(format_args!("{head} {}{}", diagnosis.title(), doubt(diagnosis.confidence)));
-    terminal.tell(format_args!("  {} {place}", paint(Role::Pointer, "-->")));
+    for line in lines(diagnosis, place, terminal.verbose > 0) {
+        terminal.tell(line);
+    }
+}
+
+/// The same as lines: short, or with everything.
+pub(crate) fn lines(diagnosis: &Diagnosis, place: &str, everything: bool) -> Vec<String> {
+    let word = match diagnosis.verdict {
+        Verdict::Unrecognised => "unrecognised:".to_owned(),
+        Verdict::Auth | Verdict::NotAuth => format!("error[{}]:", diagnosis.cause.slug()),
+    };
+    let head = paint(Role::Error, word);
+    let mut lines = vec![format!("{head} {}{}", diagnosis.title(), doubt(diagnosis.confidence))];
+    lines.push(format!("  {} {place}", paint(Role::Pointer, "-->")));
     for evidence in &diagnosis.evidence {
         let witness = match evidence.witness {
             Witness::Text => "text",
@@ -19,18 +30,29 @@ pub(crate) fn tell(diagnosis: &Diagnosis, place: &str, terminal: &Terminal) {
             Witness::History => "history",
         };
         let note = paint(Role::Faint, format_args!("= {witness}:"));
-        terminal.tell(format_args!("  {note} {}", evidence.says));
+        lines.push(format!("  {note} {}", evidence.says));
     }
-    if !diagnosis.alternatives.is_empty() {
-        let causes: Vec<&str> = diagnosis.alternatives.iter().map(|other| other.cause.slug()).collect();
-        let note = paint(Role::Faint, "= also possible:");
-        terminal.tell(format_args!("  {note} {}", causes.join(", ")));
+    if diagnosis.verdict == Verdict::NotAuth {
+        lines.push(format!("  {} the key is not to blame", paint(Role::Faint, "= note:")));
     }
+    lines.extend(also_possible(diagnosis, everything));
     // The rest is on the page; one fix mends most.
-    let shown = if terminal.verbose > 0 { usize::MAX } else { 1 };
-    for fix in diagnosis.fixes.iter().take(shown) {
-        tell_fix(fix, "  ", terminal);
-    }
+    let shown = if everything { usize::MAX } else { 1 };
+    let fixes = diagnosis.fixes.iter().take(shown).flat_map(fix_lines);
+    lines.extend(fixes.map(|line| format!("  {line}")));
+    lines
+}
+
+/// The other causes, the first few by name.
+fn also_possible(diagnosis: &Diagnosis, everything: bool) -> Option<String> {
+    let causes: Vec<&str> = diagnosis.alternatives.iter().map(|other| other.cause.slug()).collect();
+    let shown = if everything { causes.len() } else { causes.len().min(MOST_ALTERNATIVES) };
+    let more = match causes.len() - shown {
+        0 => String::new(),
+        more => format!(" and {more} more (-v)"),
+    };
+    let note = paint(Role::Faint, "= also possible:");
+    (!causes.is_empty()).then(|| format!("  {note} {}{more}", causes[..shown].join(", ")))
 }
 
 /// Tells what to do, and the command that does it.
@@ -64,3 +86,6 @@ const fn doubt(confidence: Confidence) -> &'static str {
         Confidence::Possible => " (possible)",
     }
 }
+
+/// How many other causes are named when nobody asks for all.
+const MOST_ALTERNATIVES: usize = 4;

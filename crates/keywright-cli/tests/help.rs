@@ -11,6 +11,7 @@ const COMMANDS: &[&[&str]] = &[
     &["keys"],
     &["keys", "issue"],
     &["config"],
+    &["explain"],
     &["config", "check"],
     &["config", "schema"],
     &["config", "init"],
@@ -32,7 +33,7 @@ fn every_command_has_short_and_long_help() {
 #[test]
 fn the_help_of_a_command_has_examples() {
     let place = Place::new();
-    for command in ["run", "serve", "config", "completions", "man"] {
+    for command in ["run", "serve", "explain", "config", "completions", "man"] {
         place.run(&[command, "--help"]).code(0).out("Examples:\n  keywright ");
     }
     place.run(&["help", "run"]).code(0).out("Exit codes:");

@@ -120,6 +120,9 @@ impl Diagnosis {
 /// The version of the JSON shape of a diagnosis.
 pub const SCHEMA: u32 = 1;
 
+/// The JSON Schema of a diagnosis, and of several in one object.
+pub const JSON_SCHEMA: &str = include_str!("../data/diagnosis.schema.json");
+
 impl Diagnosis {
     /// Adds what this key did before. A key that served and is now unknown was not mistyped: someone
     /// revoked, deleted or replaced it, or its time was over.
@@ -150,5 +153,30 @@ pub fn spoken(span: std::time::Duration) -> String {
         120..7_200 => format!("{} min", span.as_secs() / 60),
         7_200..172_800 => format!("{} h", span.as_secs() / 3_600),
         _ => format!("{} days", span.as_secs() / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use strum::VariantArray;
+
+    use super::*;
+
+    #[test]
+    fn the_schema_names_every_cause_and_every_field() {
+        let schema: Value = serde_json::from_str(JSON_SCHEMA).expect("the schema is JSON");
+        let texts = |list: &Value| -> Vec<String> {
+            list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+        };
+        let causes: Vec<&str> = Cause::VARIANTS.iter().map(|cause| cause.slug()).collect();
+        assert_eq!(texts(&schema["$defs"]["cause"]["enum"]), causes);
+        let printed = Diagnosis::new("unknown", Cause::Other, Confidence::Possible);
+        let printed = serde_json::to_value(printed).expect("it is JSON");
+        let mut fields: Vec<&String> = printed.as_object().expect("an object").keys().collect();
+        let mut required = texts(&schema["$defs"]["diagnosis"]["required"]);
+        fields.sort();
+        required.sort();
+        assert_eq!(required.iter().collect::<Vec<_>>(), fields);
     }
 }

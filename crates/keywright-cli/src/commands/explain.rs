@@ -1,32 +1,61 @@
 //! `keywright explain`: what a trace, a log or an answer tells.
 
-use std::io::Read;
+mod input;
+
 use std::path::{Path, PathBuf};
 
 use keywright_core::diagnosis::Confidence;
-use keywright_core::{Cause, Diagnosis, Verdict, Witness, text};
+use keywright_core::text::{Found, Reader};
+use keywright_core::{Cause, Diagnosis, Verdict, Witness};
 use serde::Serialize;
 
+use super::pages;
 use crate::diagnosis;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::terminal::Terminal;
+use crate::terminal::{Role, Terminal, paint};
 
 /// Say why an LLM call failed, from a trace, a log or an answer.
+///
+/// Paste anything: traces of any language, logs with colours and prefixes, HTTP dumps, bare messages, gigabytes of
+/// them. Nothing is sent anywhere; the text is masked before it is read, and no key in it is shown.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "\
+Examples:
+  keywright explain app.log
+  python app.py 2>&1 | keywright explain
+  keywright explain whitespace_or_newline    the long form of a cause",
+    after_long_help = "\
+Examples:
+  keywright explain app.log
+  python app.py 2>&1 | keywright explain
+  journalctl -u app | keywright explain --json | jq .cause
+  keywright explain whitespace_or_newline    the long form of a cause
+
+Exit codes:
+  0  nothing failed that is known here, or a page was shown
+  1  a failure is explained
+  2  the command line is wrong, or the text cannot be read
+  3  something failed, and the text does not tell what"
+)]
 pub(crate) struct Args {
-    /// A file, or `-` for standard input.
-    #[arg(value_name = "FILE", default_value = "-")]
-    file: PathBuf,
+    /// A file, `-` for standard input, or the name of a cause for its long form.
+    #[arg(value_name = "FILE|CAUSE", default_value = "-")]
+    inputs: Vec<PathBuf>,
     /// Print one JSON object for programs instead of text for people.
     #[arg(long)]
     json: bool,
-    /// Judge by the text alone. It is all that is judged today; scripts that want it to stay so can say it.
+    /// Judge by the text alone; leave this machine's environment out.
     #[arg(long)]
     text_only: bool,
+    /// Print the JSON Schema of what `--json` prints.
+    #[arg(long, exclusive = true)]
+    schema: bool,
 }
 
-#[derive(Serialize)]
+/// What `--json` prints: the first failure, and the others beside it. `explain --schema` describes it.
+#[derive(Debug, Serialize)]
 struct Explained {
     #[serde(flatten)]
     first: Diagnosis,
@@ -34,43 +63,100 @@ struct Explained {
     others: Vec<Diagnosis>,
 }
 
+/// A failure, and where it stands.
+struct Told {
+    place: String,
+    diagnosis: Diagnosis,
+}
+
 pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
-    let bytes = read(&args.file)?;
-    if bytes.len() as u64 == MOST_BYTES {
-        terminal.tell(format_args!("keywright: only the first {} MiB are read", MOST_BYTES >> 20));
+    if args.schema {
+        terminal.out_bytes(keywright_core::diagnosis::JSON_SCHEMA.as_bytes())?;
+        return Ok(Exit::Healthy);
     }
-    let mut found = text::explain(&bytes, &terminal.redactor());
-    if found.is_empty() {
-        found.push(
-            Diagnosis::new("unknown", Cause::Other, Confidence::Possible)
-                .with_evidence(Witness::Text, "nothing in the text tells of a failure that is known here"),
-        );
+    if let [only] = args.inputs.as_slice()
+        && let Some(name) = only.to_str().filter(|name| pages::has(name) && !only.exists())
+    {
+        return pages::show(name, args.json, terminal);
     }
-    let first = found.remove(0);
-    let exit = if first.verdict == Verdict::Unrecognised { Exit::Unknown } else { Exit::Unhealthy };
+    let mut told = Vec::new();
+    for input in &args.inputs {
+        told.extend(read(input, terminal)?);
+    }
+    // What hides its cause comes last, whatever file it is from.
+    told.sort_by_key(|told| told.diagnosis.verdict == Verdict::Unrecognised);
     if args.json {
-        terminal.out_json(&Explained { first, others: found })?;
-        return Ok(exit);
-    }
-    diagnosis::tell(&first, &args.file.display().to_string(), terminal);
-    for other in &found {
-        diagnosis::tell(other, &args.file.display().to_string(), terminal);
-    }
-    Ok(exit)
-}
-
-/// The text, up to a limit: it may be a device that never ends.
-fn read(file: &Path) -> Result<Vec<u8>, CliError> {
-    let failed = |source| CliError::Read { path: file.to_owned(), source };
-    let mut bytes = Vec::new();
-    if file.as_os_str() == "-" {
-        std::io::stdin().take(MOST_BYTES).read_to_end(&mut bytes)?;
+        print_json(&told, terminal)?;
     } else {
-        let opened = std::fs::File::open(file).map_err(failed)?;
-        opened.take(MOST_BYTES).read_to_end(&mut bytes).map_err(failed)?;
+        print_text(&told, terminal)?;
     }
-    Ok(bytes)
+    Ok(match told.first().map(|told| told.diagnosis.verdict) {
+        None => Exit::Healthy,
+        Some(Verdict::Unrecognised) => Exit::Unknown,
+        Some(Verdict::Auth | Verdict::NotAuth) => Exit::Unhealthy,
+    })
 }
 
-/// A log is read from its beginning, and no further than this.
-const MOST_BYTES: u64 = 64 << 20;
+/// Everything that one input tells.
+fn read(path: &Path, terminal: &Terminal) -> Result<Vec<Told>, CliError> {
+    let redactor = terminal.redactor();
+    let mut reader = Reader::new(&redactor);
+    let name = input::each_chunk(path, |chunk| reader.push(chunk))?;
+    Ok(reader.finish().into_iter().map(|found| Told::new(found, &name)).collect())
+}
+
+impl Told {
+    fn new(found: Found, name: &str) -> Self {
+        let Found { line, again, mut diagnosis } = found;
+        if again > 0 {
+            let times = if again == 1 { "once more".to_owned() } else { format!("{again} more times") };
+            diagnosis = diagnosis.with_evidence(Witness::Text, format!("the text says so {times}"));
+        }
+        Self { place: format!("{name}:{line}"), diagnosis }
+    }
+
+    /// The diagnosis, whose first evidence says where it stands.
+    fn placed(&self) -> Diagnosis {
+        let mut diagnosis = self.diagnosis.clone();
+        if let Some(first) = diagnosis.evidence.first_mut() {
+            first.says = format!("{}: {}", self.place, first.says);
+        }
+        diagnosis
+    }
+}
+
+fn print_json(told: &[Told], terminal: &Terminal) -> Result<(), CliError> {
+    let mut diagnoses = told.iter().map(Told::placed);
+    let first = diagnoses.next().unwrap_or_else(nothing);
+    Ok(terminal.out_json(&Explained { first, others: diagnoses.collect() })?)
+}
+
+fn print_text(told: &[Told], terminal: &Terminal) -> Result<(), CliError> {
+    if told.is_empty() {
+        terminal.out("keywright: nothing in the text tells of a failed call")?;
+        let help = "paste the whole trace or log, or ask what is set up here: keywright doctor";
+        return Ok(terminal.out(format_args!("  {} {help}", paint(Role::Pointer, "= help:")))?);
+    }
+    for (index, told) in told.iter().enumerate() {
+        if index > 0 {
+            terminal.out("")?;
+        }
+        for line in diagnosis::lines(&told.diagnosis, &told.place, terminal.verbose > 0) {
+            terminal.out(line)?;
+        }
+        if told.diagnosis.verdict != Verdict::Unrecognised {
+            let page = format_args!("keywright explain {}", told.diagnosis.page);
+            terminal.out(format_args!("  {} {page}", paint(Role::Faint, "= more:")))?;
+        }
+    }
+    Ok(())
+}
+
+/// What is printed for a text that tells of no failure.
+fn nothing() -> Diagnosis {
+    Diagnosis::new("unknown", Cause::Other, Confidence::Possible)
+        .with_evidence(Witness::Text, "nothing in the text tells of a failed call")
+}
+
+#[cfg(test)]
+mod tests;

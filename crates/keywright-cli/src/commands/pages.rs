@@ -39,6 +39,16 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     }
 }
 
+/// Shows the page of a name.
+pub(super) fn show(name: &str, json: bool, terminal: &Terminal) -> Result<Exit, CliError> {
+    show::run(&show::Show::of(name, json), terminal)
+}
+
+/// Whether a name leads to one page.
+pub(super) fn has(name: &str) -> bool {
+    matches!(find(name), Found::Page(_))
+}
+
 /// The page of a name; when there is none, or more than one, a person is told.
 fn page_of(name: &str, terminal: &Terminal) -> Option<&'static Page> {
     let (what, help) = match find(name) {

@@ -1,5 +1,6 @@
 //! A finding: one failure, while it is still being judged.
 
+use super::Found;
 use super::context::Context;
 use super::observe::Observation;
 use super::readers::Meaning;
@@ -119,7 +120,7 @@ impl Finding {
     }
 
     /// The diagnosis, with every other cause that leaves the same text.
-    pub(super) fn diagnosis(&self) -> Diagnosis {
+    pub(super) fn found(&self) -> Found {
         let provider = self.provider.as_deref().unwrap_or("unknown");
         let mut diagnosis = Diagnosis::new(provider, self.cause, self.confidence);
         if let Some(verdict) = self.verdict {
@@ -134,18 +135,10 @@ impl Finding {
             }
         }
         diagnosis = diagnosis.with_alternatives(causes.into_iter().map(|cause| (cause, Confidence::Possible)));
-        let mut says = self.says.iter();
-        if let Some(first) = says.next() {
-            diagnosis = diagnosis.with_evidence(Witness::Text, format!("line {}: {first}", self.line));
+        for says in &self.says {
+            diagnosis = diagnosis.with_evidence(Witness::Text, says.clone());
         }
-        for more in says {
-            diagnosis = diagnosis.with_evidence(Witness::Text, more.clone());
-        }
-        if self.again > 0 {
-            let times = if self.again == 1 { "once more".to_owned() } else { format!("{} more times", self.again) };
-            diagnosis = diagnosis.with_evidence(Witness::Text, format!("the text says so {times}"));
-        }
-        diagnosis
+        Found { line: self.line, again: self.again, diagnosis }
     }
 }
 

@@ -3,6 +3,7 @@
 //! What a provider answered is decided by [`crate::classify`] alone; this file finds the answers in the
 //! observations and hands them over. What never reached a provider is decided by the symptom's own entry.
 
+use super::Found;
 use super::answers::{self, Answered};
 use super::context::Context;
 use super::echo;
@@ -12,12 +13,12 @@ use super::refine::refine;
 use super::rules::{Rules, Weight};
 use crate::catalogue::Catalogue;
 use crate::cause::Cause;
-use crate::diagnosis::{Confidence, Diagnosis};
+use crate::diagnosis::Confidence;
 
 /// What the observations mean: the failure that came first, then the others.
 ///
 /// Empty if nothing in the text tells of a failure.
-pub fn judge(observations: &Observations) -> Vec<Diagnosis> {
+pub fn judge(observations: &Observations) -> Vec<Found> {
     let context = Context::of(observations);
     let mut findings: Vec<Finding> = Vec::new();
     for observation in &observations.seen {
@@ -27,7 +28,7 @@ pub fn judge(observations: &Observations) -> Vec<Diagnosis> {
     answers::add_statuses(&mut findings, &context);
     refine(&mut findings, &context);
     let findings = settle(findings);
-    findings.iter().map(Finding::diagnosis).collect()
+    findings.iter().map(Finding::found).collect()
 }
 
 /// What one observation means by itself.

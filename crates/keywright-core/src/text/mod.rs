@@ -6,7 +6,7 @@
 //! ```
 //! let text = "openai.AuthenticationError: Error code: 401 - {'error': {'code': 'account_deactivated'}}";
 //! let found = keywright_core::text::explain(text.as_bytes(), &keywright_core::Redactor::default());
-//! assert_eq!(found[0].cause, keywright_core::Cause::AccountDeactivated);
+//! assert_eq!(found[0].diagnosis.cause, keywright_core::Cause::AccountDeactivated);
 //! ```
 
 mod answers;
@@ -23,19 +23,44 @@ mod plain;
 mod readers;
 mod refine;
 mod rules;
+mod scan;
 
 pub use decode::{Encoding, decode};
 pub use judge::judge;
 pub use observe::Observations;
+pub use scan::{Reader, anchors};
 
 use crate::diagnosis::Diagnosis;
 use crate::redact::Redactor;
 
+/// A failure that a text tells of, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The line that tells most of it, from 1.
+    pub line: usize,
+    /// How many more times the text says the same.
+    pub again: usize,
+    /// What it means.
+    pub diagnosis: Diagnosis,
+}
+
+impl Found {
+    fn is_same_as(&self, other: &Self) -> bool {
+        let (one, two) = (&self.diagnosis, &other.diagnosis);
+        one.cause == two.cause && (one.provider == two.provider || [one, two].iter().any(|it| it.provider == "unknown"))
+    }
+}
+
 /// What a text tells of failures: the one that came first, then the others. Empty if it tells of none.
 ///
-/// The text is redacted before anything else looks at it, and no diagnosis repeats it.
-pub fn explain(bytes: &[u8], redactor: &Redactor) -> Vec<Diagnosis> {
-    judge(&observe(bytes, 1, redactor))
+/// The text is redacted before anything else looks at it, and no diagnosis repeats it. [`Reader`] does the
+/// same for texts of any length.
+pub fn explain(bytes: &[u8], redactor: &Redactor) -> Vec<Found> {
+    explain_from(bytes, 1, redactor)
+}
+
+fn explain_from(bytes: &[u8], first_line: usize, redactor: &Redactor) -> Vec<Found> {
+    judge(&observe(bytes, first_line, redactor))
 }
 
 /// Everything that a text shows. `first_line` is the number of its first line, for a piece of a longer text.

@@ -26,7 +26,7 @@ pub(crate) fn last_lines(text: &str, count: usize) -> String {
 fn coloured(text: &str, _: usize) -> String {
     let painted = text.replace("Error", "\u{1b}[1;31mError\u{1b}[0m").replace("line ", "\u{1b}[32mline \u{1b}[39m");
     let painted = painted.replace("API", "\u{1b}[38;5;208mAPI\u{1b}[0m").replace("code", "\u{1b}[4mcode\u{1b}[24m");
-    painted.lines().fold(String::new(), |text, line| text + "\u{1b}[2m" + line + "\u{1b}[22m\u{1b}[K\n")
+    painted.lines().flat_map(|line| ["\u{1b}[2m", line, "\u{1b}[22m\u{1b}[K\n"].map(str::to_owned)).collect()
 }
 
 fn wrapped(text: &str, columns: usize) -> String {
@@ -67,17 +67,14 @@ fn prefixed(text: &str, number: usize) -> String {
         4 => format!("2026-11-20 10:22:{:02},748 ERROR ", line % 60),
         _ => "[pod/web-5d4f8c7b9-x2x7k/app] ".to_owned(),
     };
-    text.lines().enumerate().fold(String::new(), |text, (at, line)| text + &prefix(at) + line + "\n")
+    text.lines().enumerate().flat_map(|(at, line)| [prefix(at), line.to_owned(), "\n".to_owned()]).collect()
 }
 
 /// Two hundred lines of other programs before and after.
 fn noisy(text: &str, number: usize) -> String {
-    let noise = |from: usize| -> String {
-        (from..from + 100).fold(String::new(), |text, at| {
-            text + &NOISE[(at * 7 + number) % NOISE.len()].replace('#', &at.to_string()) + "\n"
-        })
-    };
-    format!("{}{}\n{}", noise(0), text.trim_end(), noise(100))
+    let line = |at: usize| NOISE[(at * 7 + number) % NOISE.len()].replace('#', &at.to_string());
+    let noise = |from: usize| (from..from + 100).map(line).collect::<Vec<_>>().join("\n");
+    format!("{}\n{}\n{}", noise(0), text.trim_end(), noise(100))
 }
 
 /// One line of a structured log, with the whole text in a string.

@@ -30,6 +30,13 @@ pub(super) struct Show {
     markdown: bool,
 }
 
+impl Show {
+    /// What another command asks for.
+    pub(super) fn of(name: &str, json: bool) -> Self {
+        Self { name: name.to_owned(), json, markdown: false }
+    }
+}
+
 pub(super) fn run(args: &Show, terminal: &Terminal) -> Result<Exit, CliError> {
     let Some(page) = page_of(&args.name, terminal) else {
         return Ok(Exit::Usage);
