@@ -7,5 +7,7 @@ pub mod exchange;
 pub mod http;
 pub mod probe;
 pub mod sources;
+#[cfg(feature = "state")]
+pub mod state;
 pub mod survey;
 pub mod trust;

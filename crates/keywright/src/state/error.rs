@@ -1,0 +1,147 @@
+//! Why the state cannot be used, and what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+
+/// Why the state cannot be used. A program that meets one works on and remembers nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// The environment does not say where a user's files are.
+    #[error("there is no folder to remember things in: HOME is not set")]
+    NoHome,
+    /// The folder is named by a relative path.
+    #[error("KEYWRIGHT_STATE_DIR is not an absolute path")]
+    RelativeDirectory,
+    /// Others could read it.
+    #[error("`{}` is open to other users (mode {mode:o})", path.display())]
+    OpenToOthers {
+        /// The file or folder.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+        /// Whether it is a folder.
+        directory: bool,
+    },
+    /// The operating system refuses to open it.
+    #[error("`{}`: permission denied", path.display())]
+    Denied {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// The disk, or the user's share of it, is used up.
+    #[error("`{}`: no space is left on the disk", path.display())]
+    Full {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// The file, or the disk it is on, can only be read.
+    #[error("`{}` can only be read", path.display())]
+    ReadOnly {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The content is not what was written.
+    #[error("`{}` is damaged", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A newer Keywright wrote it.
+    #[error("`{}` was written by a newer keywright (its schema is {found}, this one knows {known})", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The schema of the file.
+        found: u32,
+        /// The newest schema that this program knows.
+        known: u32,
+    },
+    /// Another process holds it for too long.
+    #[error("`{}` is held by another process", path.display())]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The operating system failed in another way.
+    #[error("`{}` cannot be used: {kind}", path.display())]
+    Failed {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        kind: io::ErrorKind,
+    },
+    /// SQLite refused for a reason that should not occur.
+    #[error("`{}`: {says}", path.display())]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said; it names tables and columns, never a value.
+        says: String,
+    },
+    /// The operating system gives no random bytes.
+    #[error("the operating system gives no random bytes")]
+    NoRandom,
+}
+
+impl StateError {
+    /// What to do about it.
+    pub fn help(&self) -> Option<String> {
+        let path = |path: &Path| path.display().to_string();
+        Some(match self {
+            Self::NoHome | Self::RelativeDirectory => {
+                "Set KEYWRIGHT_STATE_DIR to the absolute path of a folder of your own.".to_owned()
+            }
+            Self::OpenToOthers { path: open, directory, .. } => {
+                let mode = if *directory { "700" } else { "600" };
+                format!("Close it: `chmod {mode} '{}'`.", path(open))
+            }
+            Self::Denied { path: denied } => {
+                format!(
+                    "See who owns it: `ls -ld '{}'`; or set KEYWRIGHT_STATE_DIR to a folder of your own.",
+                    path(denied)
+                )
+            }
+            Self::Full { .. } => "Make room on that disk; what was remembered before is still there.".to_owned(),
+            Self::ReadOnly { .. } => "Set KEYWRIGHT_STATE_DIR to a folder that can be written.".to_owned(),
+            Self::Damaged { path: damaged } => {
+                let path = path(damaged);
+                format!("Put it aside and a new one is made: `mv '{path}' '{path}.damaged'`.")
+            }
+            Self::Newer { .. } => {
+                "Use the newer keywright, or set KEYWRIGHT_STATE_DIR to another folder for this one.".to_owned()
+            }
+            Self::Busy { path: busy } => format!("See which process it is: `fuser '{}'`.", path(busy)),
+            Self::Failed { .. } | Self::Refused { .. } | Self::NoRandom => return None,
+        })
+    }
+
+    /// What the operating system said about a file.
+    pub(super) fn of_io(path: &Path, error: &io::Error) -> Self {
+        let path = path.to_owned();
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => Self::Denied { path },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path },
+            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path },
+            kind => Self::Failed { path, kind },
+        }
+    }
+
+    /// What SQLite said about its file.
+    pub(super) fn of_sqlite(path: &Path, error: &rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full { path },
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged { path },
+            Some(ErrorCode::ReadOnly) => Self::ReadOnly { path },
+            Some(ErrorCode::PermissionDenied | ErrorCode::CannotOpen | ErrorCode::AuthorizationForStatementDenied) => {
+                Self::Denied { path }
+            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
+            Some(ErrorCode::SystemIoFailure) => Self::Failed { path, kind: io::ErrorKind::Other },
+            _ => Self::Refused { path, says: error.to_string() },
+        }
+    }
+}
