@@ -124,8 +124,8 @@ pub const SCHEMA: u32 = 1;
 pub const JSON_SCHEMA: &str = include_str!("../data/diagnosis.schema.json");
 
 impl Diagnosis {
-    /// Adds what this key did before. A key that served and is now unknown was not mistyped: someone
-    /// revoked, deleted or replaced it, or its time was over.
+    /// Adds what this key did before: requests that it served, 0 when only a probe proved it. A key that worked and is
+    /// now unknown was not mistyped: someone revoked, deleted or replaced it, or its time was over.
     #[must_use]
     pub fn with_history(mut self, served: u64, ago: std::time::Duration) -> Self {
         if self.cause == Cause::InvalidKey {
@@ -140,7 +140,19 @@ impl Diagnosis {
                 (Cause::LeakedAndAutoDisabled, Confidence::Possible),
             ]);
         }
-        let says = format!("this key served {served} requests, the last one {} before it was refused", spoken(ago));
+        let ago = spoken(ago);
+        let says = match served {
+            0 => format!("the provider still accepted this key {ago} before it was refused"),
+            1 => format!("this key served 1 request, {ago} before it was refused"),
+            _ => format!("this key served {served} requests, the last one {ago} before it was refused"),
+        };
+        self.with_evidence(Witness::History, says)
+    }
+
+    /// Adds that this key, first seen so long ago, never worked here. That is no proof of a typing error.
+    #[must_use]
+    pub fn with_no_service(self, seen: std::time::Duration) -> Self {
+        let says = format!("this key was first seen here {} ago and has not worked here yet", spoken(seen));
         self.with_evidence(Witness::History, says)
     }
 }

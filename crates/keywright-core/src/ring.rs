@@ -231,6 +231,16 @@ pub enum Standing {
 }
 
 impl Health {
+    /// How a key begins that was out when an earlier process ended. One look decides, or one request where no look is
+    /// to be had or a look proves nothing.
+    pub const fn recalled(cause: Cause, can_look: bool, now: Moment) -> Self {
+        match cause.bench() {
+            Bench::Key if can_look => Self::Suspect { cause, since: now },
+            Bench::Key | Bench::Account => Self::Probation { cause, round: 0 },
+            Bench::KeyAndModel | Bench::Cooldown | Bench::Nothing => Self::Active,
+        }
+    }
+
     /// How the key stands now.
     pub fn standing(self, now: Moment) -> Standing {
         match self {

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use keywright::state::Timestamp;
 use keywright_core::Fingerprinter;
 use keywright_core::ring::Moment;
 use tokio::time::Instant;
@@ -11,6 +12,11 @@ use tokio::time::Instant;
 pub(crate) fn now() -> Moment {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     Moment(DAY_MS + u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX / 2))
+}
+
+/// A moment as the wall clock shows it now.
+pub(crate) fn timestamp(moment: Moment) -> Timestamp {
+    Timestamp::now().before(moment.until(now()))
 }
 
 /// Seconds since 1970.

@@ -42,6 +42,9 @@ pub(crate) async fn keep(shared: Arc<Shared>) {
 fn start_looks(shared: &Arc<Shared>, looks: &mut JoinSet<()>, sources_due: bool) {
     let now = clock::now();
     for (upstream, key) in shared.live.load().keys() {
+        if sources_due && !matches!(key.health(), Health::Suspect { .. } | Health::Quarantined { .. }) {
+            key.tell_service(false);
+        }
         if key.looking.load(Ordering::Acquire) {
             continue;
         }
@@ -128,6 +131,9 @@ async fn confirm(shared: &Shared, upstream: &Upstream, key: &Key) -> bool {
     let backoff = if suspect_provider(upstream) { SOON } else { shared.backoff };
     let change = key.tell(value.fingerprint, Event::Probed(probed.look), &backoff, clock::now());
     settle::announce(shared, upstream, key, change);
+    if probed.look == Look::Works {
+        key.chronicle.proved();
+    }
     true
 }
 

@@ -11,9 +11,11 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use http::HeaderValue;
 use keywright::sources::{Miss, Reference, Resolver};
+use keywright::state::Memory;
 use keywright_core::ring::{Backoff, Event, Health, Moment, Standing, Task, step};
 use keywright_core::{Cause, Classified, Confidence, Diagnosis, Fingerprint, ProviderSpec, Secret, Witness, mask};
 
+use crate::chronicle::Chronicle;
 use crate::clock;
 use crate::config::KeySettings;
 use crate::start::StartError;
@@ -37,6 +39,7 @@ pub(crate) struct Key {
     /// Whether a look is under way.
     pub(crate) looking: AtomicBool,
     pub(crate) counts: Counts,
+    pub(crate) chronicle: Chronicle,
 }
 
 /// What this key did, since the gateway started.
@@ -94,6 +97,7 @@ impl Key {
         settings: &KeySettings,
         spec: &ProviderSpec,
         resolver: &Resolver,
+        memory: Option<&Memory>,
         before: Option<&[Arc<Self>]>,
     ) -> Result<Arc<Self>, StartError> {
         let reference = settings
@@ -124,12 +128,27 @@ impl Key {
             trial: AtomicBool::new(false),
             looking: AtomicBool::new(false),
             counts: Counts::default(),
+            chronicle: Chronicle::new(memory.cloned(), &spec.id, &settings.reference),
         };
         match read {
-            Ok(value) => key.value.store(Some(Arc::new(value))),
+            Ok(value) => {
+                key.chronicle.open(&value.secret);
+                key.value.store(Some(Arc::new(value)));
+                key.recall(spec);
+            }
             Err(unreadable) => key.lose(&unreadable),
         }
         Ok(Arc::new(key))
+    }
+
+    /// Begins where an earlier process ended: a key that was out then is not simply taken to work now.
+    fn recall(&self, spec: &ProviderSpec) {
+        let refused = self.chronicle.past().and_then(|past| past.cause);
+        if let Some(cause) = refused {
+            let mut record = self.record();
+            record.health = Health::recalled(cause, !spec.probes.is_empty(), clock::now());
+            self.standing.store(pack(record.health), Ordering::Release);
+        }
     }
 
     /// The value now.
@@ -191,6 +210,8 @@ impl Key {
 
     /// Puts another value in place: a rotation.
     pub(crate) fn replace(&self, value: KeyValue) {
+        self.tell_service(true);
+        self.chronicle.open(&value.secret);
         self.value.store(Some(Arc::new(value)));
         let mut record = self.record();
         *record = Record { health: Health::Active, refusal: None, look: None, miss: None };
@@ -204,6 +225,7 @@ impl Key {
 
     /// The source has no value, or one that cannot be sent.
     pub(crate) fn lose(&self, why: &Unreadable) {
+        self.chronicle.close();
         self.value.store(None);
         let mut record = self.record();
         record.miss = Some(why.says.clone());
@@ -277,10 +299,21 @@ impl Key {
         if let Some(look) = &record.look {
             diagnosis = diagnosis.with_evidence(Witness::Probe, look.clone());
         }
-        if served > 0 {
-            diagnosis = diagnosis.with_history(served, last_served.until(since).min(last_served.until(now)));
-        }
-        Some(diagnosis)
+        let past = self.chronicle.past();
+        Some(match past {
+            _ if served > 0 => {
+                let before = past.map_or(0, |past| past.served);
+                diagnosis.with_history(before + served, last_served.until(since).min(last_served.until(now)))
+            }
+            Some(past) => past.witness(diagnosis, clock::timestamp(since)),
+            None => diagnosis,
+        })
+    }
+
+    /// Tells the history how often this key served; without `all` only now and then.
+    pub(crate) fn tell_service(&self, all: bool) {
+        let served = self.counts.served.load(Ordering::Relaxed);
+        self.chronicle.served(served, Moment(self.counts.last_served.load(Ordering::Relaxed)), all);
     }
 
     fn record(&self) -> MutexGuard<'_, Record> {

@@ -12,6 +12,7 @@ mod answer;
 mod attempt;
 mod body;
 mod choose;
+mod chronicle;
 mod clock;
 pub mod config;
 mod drain;

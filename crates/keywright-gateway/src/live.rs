@@ -9,6 +9,7 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue};
 use keywright::http::{Connector, Origin, Versions};
 use keywright::sources::Resolver;
+use keywright::state::Memory;
 use keywright::trust::ExtraTrust;
 use keywright_core::{ProviderSpec, Secret, token};
 
@@ -74,6 +75,7 @@ impl Live {
     pub(crate) async fn build(
         config: &Config,
         resolver: &Resolver,
+        memory: Option<&Memory>,
         run_token: Option<&Secret>,
         workers: usize,
         before: Option<&Self>,
@@ -81,7 +83,7 @@ impl Live {
         let mut upstreams = Vec::with_capacity(config.providers.len());
         for settings in &config.providers {
             let old = before.and_then(|live| live.upstream(&settings.id));
-            upstreams.push(Arc::new(Upstream::build(settings, &config.gateway, resolver, workers, old).await?));
+            upstreams.push(Arc::new(Upstream::build(settings, &config.gateway, resolver, memory, workers, old).await?));
         }
         Ok(Self {
             settings: config.gateway.clone(),
@@ -107,6 +109,7 @@ impl Upstream {
         settings: &ProviderSettings,
         gateway: &GatewaySettings,
         resolver: &Resolver,
+        memory: Option<&Memory>,
         workers: usize,
         old: Option<&Arc<Self>>,
     ) -> Result<Self, StartError> {
@@ -118,7 +121,7 @@ impl Upstream {
         let connector = Connector::trusting(gateway.connect_timeout, versions, &trust.unwrap_or_default())?;
         let mut keys = Vec::with_capacity(settings.keys.len());
         for key in &settings.keys {
-            keys.push(Key::load(key, spec, resolver, old.map(|old| old.keys.as_slice())).await?);
+            keys.push(Key::load(key, spec, resolver, memory, old.map(|old| old.keys.as_slice())).await?);
         }
         let name = |text: &str| {
             HeaderName::try_from(text).map_err(|_| StartError::UnknownProvider { id: settings.id.clone() })

@@ -109,6 +109,8 @@ fn gateway(shared: &Shared, page: &mut Page) {
     for (name, help, value) in rows {
         page.family(name, help, std::iter::once((String::new(), value)));
     }
+    let lost = shared.memory.iter().map(|memory| (String::new(), whole(memory.lost())));
+    page.family("keywright_history_lost_total", "Events of keys that could not be written to the history.", lost);
 }
 
 fn providers(live: &Live, page: &mut Page) {

@@ -132,6 +132,7 @@ pub(crate) fn announce(shared: &Shared, upstream: &Upstream, key: &Key, change: 
         return;
     }
     upstream.changed();
+    chronicle(key, change);
     let cause = cause_of(change.to).map_or("", Cause::slug);
     let (from, to) = (change.from.name(), change.to.name());
     match change.to {
@@ -151,6 +152,24 @@ pub(crate) fn announce(shared: &Shared, upstream: &Upstream, key: &Key, change: 
             );
         }
         _ => tracing::info!(provider = upstream.id, key = key.masked(), from, to, cause, "key changed"),
+    }
+}
+
+/// What the history should know of a change: when the key last served, and that it is out.
+fn chronicle(key: &Key, change: Change) {
+    let was_out = match change.from {
+        Health::Quarantined { cause, .. } => Some(cause),
+        Health::Active | Health::Suspect { .. } | Health::CoolingDown { .. } | Health::Probation { .. } => None,
+    };
+    match change.to {
+        Health::Suspect { .. } => key.tell_service(true),
+        Health::Quarantined { cause, .. } if was_out != Some(cause) => {
+            if matches!(change.from, Health::Active | Health::CoolingDown { .. } | Health::Probation { .. }) {
+                key.tell_service(true);
+            }
+            key.chronicle.refused(cause);
+        }
+        Health::Quarantined { .. } | Health::Active | Health::CoolingDown { .. } | Health::Probation { .. } => {}
     }
 }
 

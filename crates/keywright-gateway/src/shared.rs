@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use keywright::sources::Resolver;
+use keywright::state::Memory;
 use keywright_core::ring::Backoff;
 use keywright_core::{Redactor, Secret};
 use tokio::sync::{Notify, watch};
@@ -20,6 +21,7 @@ pub(crate) struct Shared {
     /// Knows every loaded key; made anew whenever one changes.
     pub(crate) redactor: ArcSwap<Redactor>,
     pub(crate) resolver: Resolver,
+    pub(crate) memory: Option<Memory>,
     pub(crate) run_token: Option<Secret>,
     pub(crate) backoff: Backoff,
     pub(crate) budget: Arc<Budget>,

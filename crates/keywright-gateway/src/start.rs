@@ -12,6 +12,7 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use keywright::http::{ConnectError, OriginError};
 use keywright::sources::{ReferenceError, Resolver};
+use keywright::state::Memory;
 use keywright::trust::TrustError;
 use keywright_core::ring::Backoff;
 use keywright_core::{Redactor, Secret};
@@ -39,6 +40,8 @@ pub struct StartOptions {
     pub run_token: Option<Secret>,
     /// How long keys that are out wait for their next look; `None` for the defaults.
     pub backoff: Option<Backoff>,
+    /// What this installation remembers of its keys; `None` remembers nothing.
+    pub memory: Option<Memory>,
 }
 
 /// Why the gateway does not start, or does not take over a configuration.
@@ -109,12 +112,14 @@ impl Gateway {
         let listener = bind(config.gateway.listen)?;
         let admin = config.gateway.admin.map(bind).transpose()?;
         let tls = config.gateway.tls.as_ref().map(listen::acceptor).transpose()?;
-        let live = Live::build(&config, &resolver, options.run_token.as_ref(), workers, None).await?;
+        let live =
+            Live::build(&config, &resolver, options.memory.as_ref(), options.run_token.as_ref(), workers, None).await?;
         let shared = Arc::new(Shared {
             budget: Arc::new(Budget::new(config.gateway.replay_total_bytes)),
             live: ArcSwap::from_pointee(live),
             redactor: ArcSwap::from_pointee(Redactor::default()),
             resolver,
+            memory: options.memory,
             run_token: options.run_token,
             backoff: options.backoff.unwrap_or_default(),
             pins: Pins::default(),
@@ -160,6 +165,7 @@ impl Gateway {
         let built = Live::build(
             &config,
             &self.shared.resolver,
+            self.shared.memory.as_ref(),
             self.shared.run_token.as_ref(),
             self.shared.workers,
             Some(&before),
@@ -198,7 +204,21 @@ impl Gateway {
         });
         let drained = tokio::time::timeout(grace, joined).await.is_ok();
         self.shared.stopping.store(true, Ordering::Release);
+        self.remember().await;
         drained
+    }
+}
+
+impl Gateway {
+    /// What is not written yet is written, if the disk is not too slow.
+    async fn remember(&self) {
+        let Some(memory) = self.shared.memory.clone() else {
+            return;
+        };
+        self.shared.live.load().keys().for_each(|(_, key)| key.tell_service(true));
+        if let Ok(false) = tokio::task::spawn_blocking(move || memory.flush(LAST_WORDS)).await {
+            tracing::warn!("the history of keys was not written to its end");
+        }
     }
 }
 
@@ -221,3 +241,6 @@ fn bind(address: SocketAddr) -> Result<StdListener, StartError> {
     socket.listen(1_024).map_err(failed)?;
     Ok(socket.into())
 }
+
+/// How long a stop waits for the history.
+const LAST_WORDS: Duration = Duration::from_secs(2);

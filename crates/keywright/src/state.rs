@@ -10,13 +10,15 @@
 
 mod directory;
 mod error;
-pub mod history;
+mod history;
 mod identity;
+mod memory;
 mod migrations;
 mod private;
 mod store;
 
 pub use directory::Directory;
 pub use error::StateError;
-pub use history::{History, Timestamp};
+pub use history::{Entry, Event, Happening, History, Subject, Timestamp};
+pub use memory::Memory;
 pub use store::Store;

@@ -14,6 +14,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use keywright::sources::{Environment, Resolver};
+use keywright::state::{Directory, Memory};
 use keywright_core::ring::Backoff;
 use keywright_emulator::{Emulator, KeySpec, KeyState};
 use keywright_gateway::{Config, Gateway, GatewaySettings, KeySettings, ProviderSettings, StartOptions};
@@ -26,6 +27,8 @@ pub struct Stage {
     pub emulator: Emulator,
     pub gateway: Gateway,
     pub directory: TempDir,
+    /// What the gateway was started with.
+    pub config: Config,
 }
 
 /// What comes back.
@@ -62,7 +65,7 @@ pub fn key(provider: &str, tag: &str) -> String {
 
 /// Starts building a stage.
 pub fn stage() -> StageBuilder {
-    StageBuilder { providers: Vec::new(), settings: local_settings(), adjust: Box::new(|_| {}) }
+    StageBuilder { providers: Vec::new(), settings: local_settings(), adjust: Box::new(|_| {}), remembers: false }
 }
 
 /// Loopback, a free port, two workers.
@@ -78,6 +81,7 @@ pub struct StageBuilder {
     providers: Vec<(&'static str, Vec<Label>)>,
     pub settings: GatewaySettings,
     adjust: Adjust,
+    remembers: bool,
 }
 
 impl StageBuilder {
@@ -105,6 +109,12 @@ impl StageBuilder {
         self
     }
 
+    /// Keeps a state beside the keys: see [`memory`].
+    pub fn remembering(mut self) -> Self {
+        self.remembers = true;
+        self
+    }
+
     pub async fn start(self) -> Stage {
         let emulator = Emulator::builder().start().await.expect("an emulator");
         let directory = tempfile::tempdir().expect("a directory");
@@ -129,14 +139,20 @@ impl StageBuilder {
             config.providers.push(provider);
         }
         (self.adjust)(&mut config);
-        let gateway = start(config, StartOptions { backoff: Some(quick()), ..StartOptions::default() }).await;
-        Stage { emulator, gateway, directory }
+        let memory = self.remembers.then(|| memory(&directory));
+        let gateway = start(config.clone(), StartOptions { backoff: Some(quick()), memory, run_token: None }).await;
+        Stage { emulator, gateway, directory, config }
     }
 }
 
 /// Looks come soon, so that tests do not wait.
 pub fn quick() -> Backoff {
     Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(1), pause: Duration::from_millis(500) }
+}
+
+/// The state in this directory, as a process that starts opens it.
+pub fn memory(directory: &TempDir) -> Memory {
+    Memory::start(&Directory::at(directory.path().join("state"))).expect("a state")
 }
 
 pub async fn start(config: Config, options: StartOptions) -> Gateway {
@@ -157,6 +173,15 @@ pub async fn towards(address: SocketAddr, adjust: impl FnOnce(&mut Config)) -> (
 }
 
 impl Stage {
+    /// Stops the gateway and starts another one with the same configuration and state.
+    pub async fn restart(self) -> Self {
+        let Self { emulator, gateway, directory, config } = self;
+        assert!(gateway.shutdown(Duration::from_secs(10)).await, "drained");
+        let options = StartOptions { backoff: Some(quick()), memory: Some(memory(&directory)), run_token: None };
+        let gateway = start(config.clone(), options).await;
+        Self { emulator, gateway, directory, config }
+    }
+
     pub fn set(&self, provider: &str, tag: &str, state: KeyState) {
         self.emulator.set_key(provider, &key(provider, tag), state).expect("a key");
     }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use keywright_core::{Cause, Fingerprint, Fingerprinter, Secret};
+use keywright_core::{Cause, Diagnosis, Fingerprint, Fingerprinter, Secret};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::{Directory, StateError, Store, identity};
@@ -57,6 +57,17 @@ pub struct Subject {
     pub reference: String,
 }
 
+impl Subject {
+    pub(super) fn of(maker: &Fingerprinter, provider: &str, secret: &Secret, reference: impl Into<String>) -> Self {
+        Self {
+            provider: provider.to_owned(),
+            fingerprint: maker.fingerprint(secret),
+            masked: secret.masked(),
+            reference: reference.into(),
+        }
+    }
+}
+
 /// Something that happened to a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -104,6 +115,17 @@ pub struct Entry {
     pub cause: Option<Cause>,
 }
 
+impl Entry {
+    /// Adds what is known to a diagnosis of this key, which the provider refuses now.
+    #[must_use]
+    pub fn witness(&self, diagnosis: Diagnosis, now: Timestamp) -> Diagnosis {
+        match self.last_good {
+            Some(good) => diagnosis.with_history(self.served, good.until(self.first_bad.unwrap_or(now))),
+            None => diagnosis.with_no_service(self.first_seen.until(now)),
+        }
+    }
+}
+
 /// The ledger of this installation.
 #[derive(Debug)]
 pub struct History {
@@ -129,12 +151,12 @@ impl History {
 
     /// A key as the ledger knows it. The value itself goes nowhere.
     pub fn subject(&self, provider: &str, secret: &Secret, reference: impl Into<String>) -> Subject {
-        Subject {
-            provider: provider.to_owned(),
-            fingerprint: self.fingerprinter.fingerprint(secret),
-            masked: secret.masked(),
-            reference: reference.into(),
-        }
+        Subject::of(&self.fingerprinter, provider, secret, reference)
+    }
+
+    /// Makes fingerprints under this installation's key.
+    pub(super) const fn fingerprinter(&self) -> &Fingerprinter {
+        &self.fingerprinter
     }
 
     /// What is known about a key of a provider.

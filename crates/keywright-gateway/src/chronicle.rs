@@ -1,0 +1,100 @@
+//! What one key tells the history of this installation, and what the history knows about it.
+//!
+//! Nothing here waits for a disk, but for the one read when a value comes in, which is away from the data path.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use keywright::state::{Entry, Event, Happening, Memory, Subject, Timestamp};
+use keywright_core::ring::Moment;
+use keywright_core::{Cause, Secret};
+
+use crate::clock;
+
+/// The chronicle of one key. Without a memory it does nothing.
+#[derive(Debug)]
+pub(crate) struct Chronicle {
+    memory: Option<Memory>,
+    provider: String,
+    reference: String,
+    page: Mutex<Option<Page>>,
+}
+
+/// About the value that the key has now.
+#[derive(Debug)]
+struct Page {
+    subject: Subject,
+    /// What was known when it came in.
+    past: Option<Entry>,
+    /// Of the requests that it served, those that were told.
+    told: u64,
+    /// When the next ones may be told.
+    next: Moment,
+}
+
+impl Chronicle {
+    pub(crate) fn new(memory: Option<Memory>, provider: &str, reference: &str) -> Self {
+        Self { memory, provider: provider.to_owned(), reference: reference.to_owned(), page: Mutex::default() }
+    }
+
+    /// A value came in.
+    pub(crate) fn open(&self, secret: &Secret) {
+        let Some(memory) = &self.memory else {
+            return;
+        };
+        let subject = memory.subject(&self.provider, secret, self.reference.clone());
+        let past = memory.known(&self.provider, secret);
+        memory.note(Event { subject: subject.clone(), at: Timestamp::now(), what: Happening::Seen });
+        *self.page() = Some(Page { subject, past, told: 0, next: Moment(0) });
+    }
+
+    /// The value is gone.
+    pub(crate) fn close(&self) {
+        *self.page() = None;
+    }
+
+    /// What earlier processes knew about the value.
+    pub(crate) fn past(&self) -> Option<Entry> {
+        self.page().as_ref().and_then(|page| page.past.clone())
+    }
+
+    /// So many requests it has served until now, the last one then. They are told now and then, or all when it matters.
+    pub(crate) fn served(&self, served: u64, last: Moment, all: bool) {
+        let now = clock::now();
+        let mut page = self.page();
+        let Some(page) = page.as_mut().filter(|page| served > page.told && (all || page.next <= now)) else {
+            return;
+        };
+        let happening = Happening::Good { served: served - page.told };
+        page.told = served;
+        page.next = now.after(BETWEEN);
+        self.note(page, clock::timestamp(last), happening);
+    }
+
+    /// A look proved it.
+    pub(crate) fn proved(&self) {
+        if let Some(page) = self.page().as_ref() {
+            self.note(page, Timestamp::now(), Happening::Good { served: 0 });
+        }
+    }
+
+    /// The provider refuses it.
+    pub(crate) fn refused(&self, cause: Cause) {
+        if let Some(page) = self.page().as_ref() {
+            self.note(page, Timestamp::now(), Happening::Bad { cause });
+        }
+    }
+
+    fn note(&self, page: &Page, at: Timestamp, what: Happening) {
+        if let Some(memory) = &self.memory {
+            memory.note(Event { subject: page.subject.clone(), at, what });
+        }
+    }
+
+    fn page(&self) -> MutexGuard<'_, Option<Page>> {
+        self.page.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Requests that a key serves are told this often: what a killed process forgets.
+const BETWEEN: Duration = Duration::from_secs(60);
