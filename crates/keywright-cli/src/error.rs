@@ -42,6 +42,9 @@ pub(crate) enum CliError {
     /// A file that was named with an option cannot be used.
     #[error("`{}`: {why}", path.display())]
     EnvFile { path: PathBuf, why: keywright::sources::SourceError },
+    /// What this installation remembers cannot be used.
+    #[error(transparent)]
+    State(#[from] keywright::state::StateError),
     /// stdout is closed or broken.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
@@ -58,6 +61,7 @@ impl CliError {
             Self::Exists { .. } => Some("name another file, or replace it with `--force`".to_owned()),
             Self::NotOurs { .. } => Some("name a new or an empty folder".to_owned()),
             Self::NoKey { help, .. } => Some(help.clone()),
+            Self::State(error) => error.help(),
             Self::Gateway { help, .. } => help.clone(),
             Self::Program { exit, .. } => Some(match exit {
                 Exit::NotExecutable => {
@@ -86,6 +90,7 @@ impl CliError {
             | Self::Render(_)
             | Self::NoKey { .. }
             | Self::Gateway { .. }
+            | Self::State(_)
             | Self::Random(_)
             | Self::Output(_) => Exit::Unhealthy,
         }

@@ -7,6 +7,7 @@ mod error;
 mod exit;
 mod key_report;
 mod logging;
+mod memory;
 mod process;
 mod terminal;
 

@@ -78,3 +78,45 @@ fn a_live_check_leaves_a_refused_key_out() {
     upstream.set_key("openai", &two, KeyState::Revoked).expect("known");
     client(&place, &["--live"]).code(125).err("no usable key");
 }
+
+#[test]
+fn what_one_run_saw_the_next_one_knows() {
+    let upstream = upstream();
+    let key = openai_key(1);
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path().join("state");
+    let place = Place::new()
+        .env("OPENAI_API_KEY", &key)
+        .env("OPENAI_BASE_URL", &upstream.base_url("openai"))
+        .env("KEYWRIGHT_STATE_DIR", state.to_str().expect("text"))
+        .file("client.py", CLIENT);
+    client(&place, &["--no-history"]).code(0);
+    assert!(!state.exists(), "nothing is noted unless it may be");
+    place.run(&["keys", "history"]).code(0).err("no key was seen here yet");
+    client(&place, &[]).code(0).hides(&key);
+    place.run(&["keys", "history"]).code(0).out("last worked").out("(3 requests)").out("sk-proj-…0001").hides(&key);
+    upstream.set_key("openai", &key, KeyState::Revoked).expect("known");
+    client(&place, &[]).code(1).err("error[revoked_or_rotated]").err("this key served 3 requests").hides(&key);
+    let shown = place.run(&["keys", "history", "openai", "--json"]).code(0).hides(&key);
+    let shown: serde_json::Value = serde_json::from_str(&shown.stdout).expect("JSON");
+    let row = &shown["keys"][0];
+    assert_eq!((&row["cause"], &row["served"]), (&"revoked_or_rotated".into(), &3.into()), "{shown}");
+    assert!(row["last_good"].is_string() && row["first_bad"].is_string(), "{shown}");
+    place.run(&["keys", "history", "together"]).code(0).err("no key was seen here yet");
+}
+
+#[test]
+fn a_state_that_others_can_read_is_told_and_stops_nothing() {
+    use std::os::unix::fs::PermissionsExt;
+    let upstream = upstream();
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).expect("set");
+    let place = Place::new()
+        .env("OPENAI_API_KEY", &openai_key(1))
+        .env("OPENAI_BASE_URL", &upstream.base_url("openai"))
+        .env("KEYWRIGHT_STATE_DIR", folder.path().to_str().expect("text"))
+        .file("client.py", CLIENT);
+    client(&place, &[]).code(0).out("status 200").err("is open to other users (mode 755)").err("chmod 700");
+    std::fs::write(folder.path().join("state.db"), "").expect("written");
+    place.run(&["keys", "history"]).code(1).err("is open to other users").err("chmod 700");
+}

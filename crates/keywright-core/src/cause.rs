@@ -267,6 +267,12 @@ impl Cause {
         }
     }
 
+    /// What this cause means for a key that worked before: one that is unknown now was not mistyped.
+    #[must_use]
+    pub const fn after_service(self) -> Self {
+        if matches!(self, Self::InvalidKey) { Self::RevokedOrRotated } else { self }
+    }
+
     /// What a refusal for this cause does to the key that met it.
     pub const fn bench(self) -> Bench {
         match self {

@@ -128,13 +128,13 @@ impl Diagnosis {
     /// now unknown was not mistyped: someone revoked, deleted or replaced it, or its time was over.
     #[must_use]
     pub fn with_history(mut self, served: u64, ago: std::time::Duration) -> Self {
-        if self.cause == Cause::InvalidKey {
-            let fixes = crate::page::fixes(Cause::RevokedOrRotated, &self.provider);
-            self.cause = Cause::RevokedOrRotated;
-            Cause::RevokedOrRotated.slug().clone_into(&mut self.page);
+        let cause = self.cause.after_service();
+        if self.cause != cause {
+            self.fixes = crate::page::fixes(cause, &self.provider);
+            self.cause = cause;
+            cause.slug().clone_into(&mut self.page);
             self.confidence = Confidence::Likely;
             self.alternatives.clear();
-            self.fixes = fixes;
             self = self.with_alternatives([
                 (Cause::Expired, Confidence::Possible),
                 (Cause::LeakedAndAutoDisabled, Confidence::Possible),

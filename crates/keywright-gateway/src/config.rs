@@ -63,6 +63,8 @@ pub struct GatewaySettings {
     pub connection_limit: usize,
     /// How long open requests may take after a stop was asked for.
     pub drain_timeout: Duration,
+    /// Whether what happens to keys is noted in the history of this installation. Read at the start only.
+    pub history: bool,
 }
 
 /// Certificate chain and private key, PEM files.

@@ -12,13 +12,17 @@ mod directory;
 mod error;
 mod history;
 mod identity;
+#[cfg(test)]
+mod killed;
 mod memory;
 mod migrations;
 mod private;
 mod store;
+mod timestamp;
 
 pub use directory::Directory;
 pub use error::StateError;
-pub use history::{Entry, Event, Happening, History, Subject, Timestamp};
+pub use history::{Entry, Event, Happening, History, Subject};
 pub use memory::Memory;
 pub use store::Store;
+pub use timestamp::Timestamp;

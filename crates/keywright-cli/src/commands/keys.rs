@@ -1,5 +1,6 @@
 //! `keywright keys`: the keys of this machine, and virtual keys for callers of the gateway.
 
+mod history;
 mod issue;
 
 use keywright_core::{Secret, token};
@@ -8,7 +9,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::terminal::Terminal;
 
-/// Make virtual keys: what callers of `keywright serve` use instead of a provider's key.
+/// Show what is known about the keys used here; make virtual keys for callers of `keywright serve`.
 #[derive(Debug, clap::Args)]
 #[command(arg_required_else_help = true)]
 pub(crate) struct Args {
@@ -18,11 +19,13 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
+    History(history::Args),
     Issue(issue::Args),
 }
 
 pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     match &args.action {
+        Action::History(args) => history::run(args, terminal),
         Action::Issue(args) => issue::run(args, terminal),
     }
 }

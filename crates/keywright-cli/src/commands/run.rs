@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use keywright::sources::Resolver;
+use keywright::state::Memory;
 use keywright_core::Secret;
 use keywright_gateway::{Config, Gateway, StartOptions};
 
@@ -25,6 +26,7 @@ use self::story::Ending;
 use super::{config, keys, serve};
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::memory;
 use crate::process::{self, Hardened};
 use crate::terminal::Terminal;
 
@@ -59,6 +61,9 @@ pub(crate) struct Args {
     /// Leave keys in what the program writes to a pipe or a file.
     #[arg(long)]
     no_masking: bool,
+    /// Note nothing in the history of keys, and do not look at it.
+    #[arg(long)]
+    no_history: bool,
     /// Tell about the keys, and how it ended, as JSON lines on stderr.
     #[arg(long)]
     json: bool,
@@ -108,7 +113,9 @@ async fn supervise(args: &Args, hardened: &Hardened, terminal: &Terminal) -> Res
         return Ok(Exit::Child(ended.code));
     }
     let token = keys::new_token()?;
-    let gateway = open(rings.configuration(configured), &resolver, &token).await?;
+    let wanted = configured.gateway.history && !args.no_history;
+    let memory = wanted.then(|| memory::open(resolver.environment(), terminal)).flatten();
+    let gateway = open(rings.configuration(configured), &resolver, &token, memory).await?;
     let hand = Hand { addr: gateway.addr(), token: &token };
     let environment = environment::through_gateway(parent, &rings, &hand, &guard);
     let ended = start(args, environment, hardened, terminal).await;
@@ -120,12 +127,17 @@ async fn supervise(args: &Args, hardened: &Hardened, terminal: &Terminal) -> Res
     Ok(Exit::Child(ending.ended.code))
 }
 
-async fn open(mut config: Config, resolver: &Resolver, token: &Secret) -> Result<Gateway, CliError> {
+async fn open(
+    mut config: Config,
+    resolver: &Resolver,
+    token: &Secret,
+    memory: Option<Memory>,
+) -> Result<Gateway, CliError> {
     config.gateway.listen = SocketAddr::from(([127, 0, 0, 1], 0));
     config.gateway.admin = None;
     config.gateway.tls = None;
     config.virtual_keys = Vec::new();
-    let options = StartOptions { run_token: Some(token.clone()), ..StartOptions::default() };
+    let options = StartOptions { run_token: Some(token.clone()), memory, ..StartOptions::default() };
     Gateway::start(config, resolver.clone(), options).await.map_err(|error| serve::not_started(&error))
 }
 

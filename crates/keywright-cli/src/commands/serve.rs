@@ -14,6 +14,7 @@ use super::config::{DEFAULT_FILE, load};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::key_report::{KeyReport, KeySeen};
+use crate::memory;
 use crate::process;
 use crate::terminal::{Role, Terminal, paint};
 
@@ -41,6 +42,9 @@ pub(crate) struct Args {
     /// Check the configuration and the keys, and exit: 0 when at least one key of each provider is usable.
     #[arg(long)]
     check: bool,
+    /// Note nothing in the history of keys, and do not look at it.
+    #[arg(long)]
+    no_history: bool,
     /// Print events as JSON lines for programs instead of text for people.
     #[arg(long)]
     json: bool,
@@ -66,8 +70,10 @@ async fn serve(args: &Args, config: Config, terminal: &Terminal) -> Result<Exit,
     report.tell(terminal);
     let mut signals = Signals::listen()?;
     let grace = config.gateway.drain_timeout;
-    let gateway =
-        Gateway::start(config, resolver.clone(), StartOptions::default()).await.map_err(|error| not_started(&error))?;
+    let wanted = config.gateway.history && !args.no_history;
+    let memory = wanted.then(|| memory::open(resolver.environment(), terminal)).flatten();
+    let options = StartOptions { memory, ..StartOptions::default() };
+    let gateway = Gateway::start(config, resolver.clone(), options).await.map_err(|error| not_started(&error))?;
     announce(&gateway, args.json, terminal)?;
     while signals.next().await == Heard::Reload {
         reload(&gateway, &args.config, &resolver, terminal).await;

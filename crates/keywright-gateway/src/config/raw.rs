@@ -77,6 +77,8 @@ pub(super) struct RawGateway {
     connection_limit: usize,
     /// How long open requests may take after a stop was asked for.
     drain_timeout_ms: u64,
+    /// Whether what happens to keys is noted in the history of this installation; `keywright keys history` shows it.
+    history: bool,
 }
 
 impl Default for RawGateway {
@@ -103,6 +105,7 @@ impl Default for RawGateway {
             head_limit_bytes: 64 * 1024,
             connection_limit: 10_000,
             drain_timeout_ms: 30_000,
+            history: true,
         }
     }
 }
@@ -128,6 +131,7 @@ impl RawGateway {
             head_limit_bytes: self.head_limit_bytes.max(SMALLEST_HEAD),
             connection_limit: self.connection_limit.max(1),
             drain_timeout: Duration::from_millis(self.drain_timeout_ms),
+            history: self.history,
         }
     }
 }

@@ -7,42 +7,7 @@ use std::time::Duration;
 use keywright_core::{Cause, Diagnosis, Fingerprint, Fingerprinter, Secret};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::{Directory, StateError, Store, identity};
-
-/// A moment on the wall clock: milliseconds since 1970.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Timestamp(pub u64);
-
-impl Timestamp {
-    /// Now, by the system's clock.
-    pub fn now() -> Self {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        Self(since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)))
-    }
-
-    /// How long until `later`; zero when the clock went back.
-    pub fn until(self, later: Self) -> Duration {
-        Duration::from_millis(later.0.saturating_sub(self.0))
-    }
-
-    /// The moment that much earlier.
-    #[must_use]
-    pub fn before(self, span: Duration) -> Self {
-        Self(self.0.saturating_sub(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
-    }
-}
-
-impl rusqlite::ToSql for Timestamp {
-    fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
-        Ok(i64::try_from(self.0).unwrap_or(i64::MAX).into())
-    }
-}
-
-impl rusqlite::types::FromSql for Timestamp {
-    fn column_result(value: rusqlite::types::ValueRef<'_>) -> rusqlite::types::FromSqlResult<Self> {
-        value.as_i64().map(|ms| Self(u64::try_from(ms).unwrap_or(0)))
-    }
-}
+use super::{Directory, StateError, Store, Timestamp, identity};
 
 /// A key as the ledger knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,11 +76,16 @@ pub struct Entry {
     pub served: u64,
     /// Since when the provider refuses it.
     pub first_bad: Option<Timestamp>,
-    /// Why the provider refuses it.
+    /// What the refusal said.
     pub cause: Option<Cause>,
 }
 
 impl Entry {
+    /// Why the provider refuses it, in the light of what it did before.
+    pub fn diagnosed(&self) -> Option<Cause> {
+        self.cause.map(|cause| if self.last_good.is_some() { cause.after_service() } else { cause })
+    }
+
     /// Adds what is known to a diagnosis of this key, which the provider refuses now.
     #[must_use]
     pub fn witness(&self, diagnosis: Diagnosis, now: Timestamp) -> Diagnosis {
@@ -129,7 +99,7 @@ impl Entry {
 /// The ledger of this installation.
 #[derive(Debug)]
 pub struct History {
-    store: Store,
+    pub(super) store: Store,
     fingerprinter: Fingerprinter,
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use keywright_core::{Fingerprinter, Secret};
 
-use super::history::{Entry, Event, History, Subject, Timestamp};
-use super::{Directory, StateError};
+use super::history::{Entry, Event, History, Subject};
+use super::{Directory, StateError, Timestamp};
 
 /// The state of this installation in a running program. Clones share one writer.
 #[derive(Clone, Debug)]

@@ -82,7 +82,7 @@ impl Store {
         private::check_mode(&path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&path, flags)
-            .and_then(|connection| connection.busy_timeout(PATIENCE).map(|()| connection))
+            .and_then(|mut connection| connection.busy_handler(Some(wait)).map(|()| connection))
             .map_err(|error| StateError::of_sqlite(&path, &error))?;
         let mut store = Self { connection, directory: directory.clone(), path };
         store.use_write_ahead_log()?;
@@ -116,10 +116,19 @@ impl Store {
     }
 }
 
+/// Waits a moment for another process's write. SQLite's own waits grow to a tenth of a second, and between two busy writers
+/// a third would hardly ever get its turn.
+#[expect(clippy::disallowed_methods, reason = "SQLite has no event to wait for")]
+fn wait(waited: i32) -> bool {
+    std::thread::sleep(NAP);
+    waited < MOST_NAPS
+}
+
 const FILE: &str = "state.db";
 const LOCK_FILE: &str = "state.lock";
-/// How long a process waits for another one's write.
-const PATIENCE: Duration = Duration::from_secs(5);
+const NAP: Duration = Duration::from_millis(1);
+/// Some ten seconds; then the writer is not busy but stuck.
+const MOST_NAPS: i32 = 8_000;
 
 #[cfg(test)]
 mod tests;
