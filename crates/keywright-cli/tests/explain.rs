@@ -164,3 +164,39 @@ fn no_key_in_the_text_is_in_the_output() {
         }
     }
 }
+
+const REAL: &str = "sk-proj-Qm7vT2xZ9aLk4RtY8bNc3WdE5fGh6JpU";
+
+fn refusal(echo: &str) -> String {
+    REFUSED.replace("None.", &format!("{echo}."))
+}
+
+#[test]
+fn the_keys_here_are_the_second_witness() {
+    let stale = "sk-proj-Zz9Yy8Xx7Ww6Vv5Uu4Tt3Ss2Rr1Qq0Pp";
+    let place = Place::new().file(".env", &format!("# keys\nOPENAI_API_KEY={REAL}\n")).env("OPENAI_API_KEY", stale);
+    let echo = "sk-proj-****************************6JpU";
+    let output = paste(&place, &["explain", "--json"], refusal(echo).as_bytes());
+    let answer = json(&output);
+    assert_eq!(answer["cause"], "stale_value_overrides");
+    let said = answer["evidence"].to_string();
+    assert!(said.contains("the refused key is `OPENAI_API_KEY` of .env:2"), "{said}");
+    assert!(said.contains("environment variable OPENAI_API_KEY instead"), "{said}");
+    let alone = json(&paste(&place, &["explain", "--json", "--text-only"], refusal(echo).as_bytes()));
+    assert_eq!(alone["cause"], "invalid_key");
+    assert!(!alone["evidence"].to_string().contains("environment"), "{alone}");
+    for key in [REAL, stale] {
+        assert!(!format!("{output:?}").contains(&key[9..24]));
+    }
+}
+
+#[test]
+fn a_missing_key_that_stands_in_a_file_is_found_there() {
+    let place = Place::new().file(".env", &format!("OPENAI_API_KEY={REAL}\n"));
+    let text = "openai.OpenAIError: The api_key client option must be set either by passing api_key to the client or by \
+                setting the OPENAI_API_KEY environment variable\n";
+    let output = paste(&place, &["explain"], text.as_bytes());
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(shown.contains("error[env_not_loaded]"), "{shown}");
+    assert!(shown.contains("= environment: `OPENAI_API_KEY` stands in .env:1"), "{shown}");
+}

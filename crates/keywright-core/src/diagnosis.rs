@@ -111,6 +111,18 @@ impl Diagnosis {
         self
     }
 
+    /// Names another cause on better evidence; the one before stays possible.
+    pub fn recast(&mut self, cause: Cause, confidence: Confidence) {
+        let before = Alternative { cause: self.cause, confidence: Confidence::Possible };
+        self.alternatives.retain(|other| other.cause != cause);
+        self.alternatives.insert(0, before);
+        self.verdict = cause.verdict();
+        self.cause = cause;
+        self.confidence = confidence;
+        self.fixes = crate::page::fixes(cause, &self.provider);
+        cause.slug().clone_into(&mut self.page);
+    }
+
     /// What happened, in one line: the title of the cause's page.
     pub fn title(&self) -> &'static str {
         crate::page::cause_page(self.cause).title

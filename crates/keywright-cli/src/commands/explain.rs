@@ -1,5 +1,6 @@
 //! `keywright explain`: what a trace, a log or an answer tells.
 
+mod here;
 mod input;
 
 use std::path::{Path, PathBuf};
@@ -18,7 +19,8 @@ use crate::terminal::{Role, Terminal, paint};
 /// Say why an LLM call failed, from a trace, a log or an answer.
 ///
 /// Paste anything: traces of any language, logs with colours and prefixes, HTTP dumps, bare messages, gigabytes of
-/// them. Nothing is sent anywhere; the text is masked before it is read, and no key in it is shown.
+/// them. The keys of this machine are the second witness: which of them was refused, where it stands, what hides it.
+/// Nothing is sent anywhere; the text is masked before it is read, and no key in it is shown.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "\
@@ -79,10 +81,14 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     {
         return pages::show(name, args.json, terminal);
     }
-    let mut told = Vec::new();
+    let mut found = Vec::new();
     for input in &args.inputs {
-        told.extend(read(input, terminal)?);
+        found.extend(read(input, terminal)?);
     }
+    if !args.text_only && !found.is_empty() {
+        here::testify(found.iter_mut().map(|(_, found)| found), terminal)?;
+    }
+    let mut told: Vec<Told> = found.into_iter().map(|(name, found)| Told::new(found, &name)).collect();
     // What hides its cause comes last, whatever file it is from.
     told.sort_by_key(|told| told.diagnosis.verdict == Verdict::Unrecognised);
     if args.json {
@@ -98,18 +104,22 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
 }
 
 /// Everything that one input tells.
-fn read(path: &Path, terminal: &Terminal) -> Result<Vec<Told>, CliError> {
+fn read(path: &Path, terminal: &Terminal) -> Result<Vec<(String, Found)>, CliError> {
     let redactor = terminal.redactor();
     let mut reader = Reader::new(&redactor);
     let name = input::each_chunk(path, |chunk| reader.push(chunk))?;
-    Ok(reader.finish().into_iter().map(|found| Told::new(found, &name)).collect())
+    Ok(reader.finish().into_iter().map(|found| (name.clone(), found)).collect())
 }
 
 impl Told {
     fn new(found: Found, name: &str) -> Self {
-        let Found { line, again, mut diagnosis } = found;
+        let Found { line, again, left_out, mut diagnosis, .. } = found;
         if again > 0 {
-            let times = if again == 1 { "once more".to_owned() } else { format!("{again} more times") };
+            let times = match (again, left_out) {
+                (1, false) => "once more".to_owned(),
+                (_, false) => format!("{again} more times"),
+                (_, true) => format!("at least {again} more times"),
+            };
             diagnosis = diagnosis.with_evidence(Witness::Text, format!("the text says so {times}"));
         }
         Self { place: format!("{name}:{line}"), diagnosis }

@@ -8,6 +8,7 @@ use crate::cause::Cause;
 use crate::diagnosis::Confidence;
 use crate::inspect::name_of;
 use crate::provider::ProviderSpec;
+use crate::secret::Secret;
 
 /// What an echo tells about the value that arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +80,31 @@ pub(super) fn judge(echo: &str, provider: &ProviderSpec) -> Option<Echoed> {
         return length_tells(echo, provider);
     }
     unknown(echo, provider)
+}
+
+/// Whether an echo shows enough to be compared with a key: its beginning and its end, or all of it.
+pub(super) fn tells_apart(echo: &str) -> bool {
+    let (head, tail) = ends(echo);
+    tail.map_or(head.len() >= SHORTEST_PREFIX, |tail| head.len() >= 2 && tail.len() >= SHORTEST_TAIL)
+}
+
+/// Whether an echo can be of this key. White space was squeezed out of the echo.
+pub(super) fn is_of(echo: &str, key: &Secret) -> bool {
+    let key: zeroize::Zeroizing<String> = zeroize::Zeroizing::new(key.expose().split_whitespace().collect());
+    match ends(echo) {
+        (whole, None) => *key == *whole,
+        (head, Some(tail)) => key.len() >= head.len() + tail.len() && key.starts_with(head) && key.ends_with(tail),
+    }
+}
+
+/// What an echo shows before and after what it hides.
+fn ends(echo: &str) -> (&str, Option<&str>) {
+    let echo = echo.trim_end_matches('.');
+    let hidden = |c: char| c == '*' || c == MASKED_ELLIPSIS;
+    match (echo.find(hidden), echo.rfind(hidden)) {
+        (Some(first), Some(last)) => (&echo[..first], Some(echo[last..].trim_start_matches(hidden))),
+        _ => (echo, None),
+    }
 }
 
 /// The first character beyond ASCII: as it is, or as JSON or Python spells it.
@@ -233,3 +259,4 @@ const LONGEST_CLEAR: usize = 12;
 const FEWEST_STARS: usize = 5;
 const SHORTEST_PREFIX: usize = 3;
 const SHORTEST_SHOWN: usize = 6;
+const SHORTEST_TAIL: usize = 4;

@@ -1,10 +1,10 @@
 //! A finding: one failure, while it is still being judged.
 
-use super::Found;
 use super::context::Context;
 use super::observe::Observation;
 use super::readers::Meaning;
 use super::rules::Rules;
+use super::{Clues, Found};
 use crate::cause::{Cause, Verdict};
 use crate::diagnosis::{Confidence, Diagnosis, Witness};
 
@@ -40,8 +40,8 @@ pub(super) struct Finding {
     pub(super) confidence: Confidence,
     pub(super) alternatives: Vec<Cause>,
     pub(super) says: Vec<String>,
-    /// The last four characters of the key that arrived.
-    pub(super) echo_tail: Option<String>,
+    /// The provider's echo of the key that arrived, masked by the provider or by us.
+    pub(super) echo: Option<String>,
     /// The provider whose words these are.
     pub(super) answered_by: Option<&'static str>,
     /// The variable that the words name.
@@ -77,7 +77,7 @@ impl Finding {
             confidence,
             alternatives: Vec::new(),
             says: vec![says],
-            echo_tail: None,
+            echo: None,
             answered_by: None,
             variable: None,
             refused_connection: false,
@@ -101,11 +101,20 @@ impl Finding {
             && (self.provider == other.provider || self.provider.is_none() || other.provider.is_none())
     }
 
+    /// The last four characters of the key that arrived, where its echo shows them.
+    pub(super) fn echo_tail(&self) -> Option<&str> {
+        let (_, shown) = self.echo.as_deref()?.rsplit_once('*')?;
+        (shown.len() == 4).then_some(shown)
+    }
+
     /// Takes over what the same failure tells at another place.
     pub(super) fn absorb(&mut self, other: &Self) {
         self.again += 1;
         if self.provider.is_none() {
             self.provider.clone_from(&other.provider);
+        }
+        if self.echo.is_none() {
+            self.echo.clone_from(&other.echo);
         }
         if other.rank > self.rank || other.confidence > self.confidence {
             self.rank = self.rank.max(other.rank);
@@ -138,7 +147,8 @@ impl Finding {
         for says in &self.says {
             diagnosis = diagnosis.with_evidence(Witness::Text, says.clone());
         }
-        Found { line: self.line, again: self.again, diagnosis }
+        let clues = Clues { echo: self.echo.clone(), variable: self.variable.clone(), answered_by: self.answered_by };
+        Found { line: self.line, again: self.again, left_out: false, clues, diagnosis }
     }
 }
 

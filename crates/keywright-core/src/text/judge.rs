@@ -53,7 +53,7 @@ fn finding(observation: &Observation, context: &Context<'_>) -> Option<Finding> 
                 }
             }
             finding.key_seen = echo.is_some();
-            finding.echo_tail = echo.as_deref().and_then(tail);
+            finding.echo.clone_from(echo);
             finding.answered_by = Some(&provider.id);
             Some(finding)
         }
@@ -177,12 +177,6 @@ fn settle(mut findings: Vec<Finding>) -> Vec<Finding> {
     let faint = |finding: &Finding| clear && finding.rank == Rank::Faint;
     settled.sort_by_key(|finding| (faint(finding), finding.at));
     settled
-}
-
-/// The last four characters of an echo, where it shows them.
-fn tail(echo: &str) -> Option<String> {
-    let shown = echo.rsplit('*').next()?;
-    (shown.len() == 4 && echo.contains('*')).then(|| shown.to_owned())
 }
 
 const BESIDE: usize = 200;

@@ -24,6 +24,7 @@ mod readers;
 mod refine;
 mod rules;
 mod scan;
+pub mod witness;
 
 pub use decode::{Encoding, decode};
 pub use judge::judge;
@@ -40,8 +41,23 @@ pub struct Found {
     pub line: usize,
     /// How many more times the text says the same.
     pub again: usize,
+    /// Whether parts of a long text that look the same were left out, so that [`again`](Self::again) is a lower bound.
+    pub left_out: bool,
+    /// What lets it be compared with the keys of a machine.
+    pub clues: Clues,
     /// What it means.
     pub diagnosis: Diagnosis,
+}
+
+/// What a text shows of the key, of its variable and of who refused it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Clues {
+    /// The provider's echo of the key, with its middle masked.
+    pub echo: Option<String>,
+    /// The variable that the text names.
+    pub variable: Option<String>,
+    /// The id of the provider whose words these are.
+    pub answered_by: Option<&'static str>,
 }
 
 impl Found {

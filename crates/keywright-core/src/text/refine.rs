@@ -82,7 +82,7 @@ fn other_tails(findings: &mut [Finding], context: &Context<'_>) {
         return;
     };
     for finding in findings.iter_mut().filter(|finding| finding.cause == Cause::InvalidKey) {
-        if finding.echo_tail.as_ref().is_some_and(|tail| tail != told) {
+        if finding.echo_tail().is_some_and(|tail| tail != told) {
             finding.cause = Cause::StaleValueOverrides;
             finding
                 .says

@@ -3,6 +3,7 @@
 //! A short text is read as a whole. In a longer one, anchors (`data/text/anchors.toml`) are searched at the
 //! speed of memory; what stands around them is observed and judged as a text of its own.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -32,15 +33,17 @@ pub struct Reader<'r> {
     /// One byte of a UTF-16 pair that was cut.
     odd: Option<u8>,
     found: Vec<Found>,
-    /// How many parts in a row told nothing new.
-    idle: u32,
-    /// How many parts were left out since.
-    skipped: u64,
+    /// The last line that was read closely.
+    read_to: usize,
+    /// Which anchors the open part holds, one bit each.
+    marks: u64,
+    /// How often parts with the same anchors told nothing new.
+    idle: HashMap<u64, u32>,
 }
 
 impl<'r> Reader<'r> {
     /// Starts at the beginning of a text.
-    pub const fn new(redactor: &'r Redactor) -> Self {
+    pub fn new(redactor: &'r Redactor) -> Self {
         Self {
             redactor,
             buffer: Vec::new(),
@@ -51,8 +54,9 @@ impl<'r> Reader<'r> {
             encoding: None,
             odd: None,
             found: Vec::new(),
-            idle: 0,
-            skipped: 0,
+            read_to: 0,
+            marks: 0,
+            idle: HashMap::new(),
         }
     }
 
@@ -105,6 +109,7 @@ impl<'r> Reader<'r> {
                 }
                 None => self.open = Some(around),
             }
+            self.marks |= 1 << anchor.pattern().as_u64();
             self.searched = (anchor.start() + STEP).min(end).max(anchor.end());
         }
         self.searched = self.searched.max(if last { end } else { end.saturating_sub(LONGEST_ANCHOR) });
@@ -126,10 +131,12 @@ impl<'r> Reader<'r> {
         let Some(open) = self.open.take() else {
             return;
         };
-        // What a log says a thousand times is not read a thousand times.
-        if self.idle >= MOST_IDLE && !self.idle.is_multiple_of(SAMPLED) {
-            self.idle = self.idle.saturating_add(1);
-            self.skipped += 1;
+        // What a log says a thousand times in the same words is not read a thousand times.
+        let marks = std::mem::take(&mut self.marks);
+        let idle = self.idle.get(&marks).copied().unwrap_or_default();
+        if idle >= MOST_IDLE && !idle.is_multiple_of(SAMPLED) {
+            self.idle.insert(marks, idle.wrapping_add(1).max(MOST_IDLE));
+            self.found.iter_mut().for_each(|found| found.left_out = true);
             return;
         }
         let part = &self.buffer[open.start..open.end.min(self.buffer.len())];
@@ -137,12 +144,17 @@ impl<'r> Reader<'r> {
         let known = self.found.len();
         for found in explain_from(part, line, self.redactor) {
             match self.found.iter().position(|known| known.is_same_as(&found)) {
-                Some(known) => self.found[known].again += 1 + found.again,
+                // Parts overlap, so that each has what stands before it.
+                Some(known) => self.found[known].again += usize::from(found.line > self.read_to) + found.again,
                 None if self.found.len() < MOST_FOUND => self.found.push(found),
                 None => {}
             }
         }
-        self.idle = if self.found.len() > known { 0 } else { self.idle.saturating_add(1) };
+        self.read_to = line + memchr::memchr_iter(b'\n', part).count();
+        let idle = if self.found.len() > known { 0 } else { idle.saturating_add(1) };
+        if self.idle.len() < MOST_KINDS || self.idle.contains_key(&marks) {
+            self.idle.insert(marks, idle);
+        }
     }
 
     /// Drops what no coming anchor needs.
@@ -212,10 +224,12 @@ const LARGEST: usize = 64 * 1024;
 const STEP: usize = 512;
 const LONGEST_ANCHOR: usize = 32;
 const MOST_FOUND: usize = 64;
-/// After this many parts in a row without anything new, only some are read.
-const MOST_IDLE: u32 = 256;
+/// After this many parts with the same anchors and nothing new, only some are read.
+const MOST_IDLE: u32 = 64;
 /// Every how many.
 const SAMPLED: u32 = 64;
+/// How many sets of anchors are told apart.
+const MOST_KINDS: usize = 4_096;
 
 #[cfg(test)]
 mod tests {
@@ -251,6 +265,27 @@ mod tests {
         }
         assert!(reader.buffer.capacity() < 2 * 1024 * 1024, "{}", reader.buffer.capacity());
         assert_eq!(reader.finish().len(), 1);
+    }
+
+    #[test]
+    fn a_failure_among_a_thousand_others_is_found() {
+        let limit = "openai.RateLimitError: Error code: 429 - {'error': {'code': 'rate_limit_exceeded'}}\n";
+        let noise = "10.0.0.1 - GET /static/app.js 304\n".repeat(700);
+        let many = format!("{limit}{noise}").repeat(150);
+        let found = read(&[many.as_bytes(), TRACE.as_bytes(), many.as_bytes()], 65_536);
+        assert_eq!(found, [(Cause::RateLimit, 1), (Cause::PlaceholderKey, 150 * 701 + 1)]);
+    }
+
+    #[test]
+    fn what_was_left_out_is_said() {
+        let noise = "10.0.0.1 - GET /static/app.js 304\n".repeat(700);
+        let redactor = Redactor::default();
+        for (times, left_out) in [(20, false), (300, true)] {
+            let mut reader = Reader::new(&redactor);
+            (0..times).for_each(|_| reader.push(format!("{TRACE}{noise}").as_bytes()));
+            let found = reader.finish().remove(0);
+            assert_eq!((found.left_out, found.again == times - 1), (left_out, !left_out), "{times}: {}", found.again);
+        }
     }
 
     #[test]

@@ -67,6 +67,11 @@ impl Credential {
         }
     }
 
+    /// What kind of place it stands in.
+    pub fn holder(&self) -> Holder {
+        super::holder(&self.reference)
+    }
+
     /// Whether it may work: nothing that was found excludes it.
     pub fn is_usable(&self) -> bool {
         self.findings.iter().all(|finding| finding.severity < Severity::Error)
