@@ -1,5 +1,7 @@
 //! What stands around a place of the text: whose call it was, which status it got.
 
+use std::collections::BTreeMap;
+
 use super::literals::Fragments;
 use super::observe::{Observation, Observations, What};
 use super::rules::Tier;
@@ -8,11 +10,22 @@ use super::rules::Tier;
 #[derive(Debug)]
 pub(super) struct Context<'a> {
     observations: &'a Observations,
+    /// Signs of a provider by part and strength, each list in the order of the text.
+    signs: BTreeMap<(usize, Tier), Vec<Sign>>,
 }
 
+/// Where a provider is named, and which.
+type Sign = (usize, &'static str);
+
 impl<'a> Context<'a> {
-    pub(super) const fn of(observations: &'a Observations) -> Self {
-        Self { observations }
+    pub(super) fn of(observations: &'a Observations) -> Self {
+        let mut signs: BTreeMap<(usize, Tier), Vec<Sign>> = BTreeMap::new();
+        for seen in &observations.seen {
+            if let What::Mention { provider: Some(provider), tier } = seen.what {
+                signs.entry((observations.part_of(seen.at), tier)).or_default().push((seen.at, provider));
+            }
+        }
+        Self { observations, signs }
     }
 
     /// All observations, in order.
@@ -27,19 +40,15 @@ impl<'a> Context<'a> {
     /// The provider that was called here, and what says so: the strongest kind of sign, then the nearest.
     pub(super) fn sign_at(&self, at: usize) -> Option<(&'static str, Tier)> {
         let part = self.part_of(at);
-        let signs = self.all().iter().filter_map(|seen| match seen.what {
-            What::Mention { provider: Some(provider), tier, .. } => Some((seen.at, provider, tier)),
-            _ => None,
-        });
-        let best = |own_part: bool| {
-            signs
-                .clone()
-                .filter(|(place, _, _)| !own_part || self.part_of(*place) == part)
-                .filter(|(place, _, _)| own_part || place.abs_diff(at) < FAR)
-                .min_by_key(|(place, _, tier)| (*tier, place.abs_diff(at)))
-                .map(|(_, provider, tier)| (provider, tier))
-        };
-        best(true).or_else(|| best(false))
+        let own = self.signs.range((part, Tier::Host)..=(part, Tier::Any)).next();
+        if let Some(((_, tier), signs)) = own {
+            return nearest(signs, at).map(|(_, provider)| (provider, *tier));
+        }
+        let others = self.signs.iter().filter_map(|((_, tier), signs)| Some((*tier, nearest(signs, at)?)));
+        others
+            .filter(|(_, (place, _))| place.abs_diff(at) < FAR)
+            .min_by_key(|(tier, (place, _))| (*tier, place.abs_diff(at)))
+            .map(|(tier, (_, provider))| (provider, tier))
     }
 
     /// The id of the provider that was called here.
@@ -82,12 +91,22 @@ impl<'a> Context<'a> {
 
     fn nearest_at<T>(&self, at: usize, within: usize, pick: impl Fn(&What) -> Option<T>) -> Option<(usize, T)> {
         let part = self.part_of(at);
-        self.all()
+        let all = self.all();
+        let first = all.partition_point(|seen| seen.at < at.saturating_sub(within));
+        let last = all.partition_point(|seen| seen.at <= at + within);
+        all[first..last]
             .iter()
-            .filter(|seen| seen.at.abs_diff(at) <= within && self.part_of(seen.at) == part)
+            .filter(|seen| self.part_of(seen.at) == part)
             .filter_map(|seen| Some((seen.at, pick(&seen.what)?)))
             .min_by_key(|(place, _)| place.abs_diff(at))
     }
+}
+
+/// The sign nearest to a place; the one before it, if two are as near.
+fn nearest(signs: &[Sign], at: usize) -> Option<Sign> {
+    let after = signs.partition_point(|(place, _)| *place < at);
+    let near = signs[..after].last().into_iter().chain(signs.get(after));
+    near.min_by_key(|(place, _)| place.abs_diff(at)).copied()
 }
 
 const FAR: usize = 20_000;

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use super::plain::squeezed;
 use super::rules::{Rules, Tier, automaton};
@@ -104,6 +104,7 @@ impl Mentions {
                 }
             }
             let automaton = AhoCorasick::builder()
+                .kind(Some(AhoCorasickKind::ContiguousNFA))
                 .ascii_case_insensitive(true)
                 .build(&patterns)
                 .expect("a few hundred patterns fit an automaton");

@@ -2,7 +2,7 @@
 
 use std::sync::{LazyLock, OnceLock};
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex::{Captures, Regex};
 use serde::Deserialize;
 
@@ -286,8 +286,11 @@ impl Symptom {
 }
 
 /// Finds literals in squeezed text; the longest of those that begin at one place wins.
+///
+/// Texts are short and every start builds this anew, so the form that is built fastest is the fastest.
 pub(super) fn automaton(patterns: &[String]) -> AhoCorasick {
     AhoCorasick::builder()
+        .kind(Some(AhoCorasickKind::ContiguousNFA))
         .ascii_case_insensitive(true)
         .match_kind(MatchKind::LeftmostLongest)
         .build(patterns)
