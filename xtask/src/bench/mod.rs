@@ -1,10 +1,11 @@
-//! `cargo xtask bench`: the gateway beside nginx, a bare hyper proxy and no proxy at all.
+//! `cargo xtask bench`: the gateway beside nginx, a bare hyper proxy and no proxy at all; `explain` beside ripgrep.
 //!
 //! `bench/README.md` says how to repeat a run and what each number covers.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
 
 mod contender;
 mod error;
+mod explain;
 mod failure;
 mod floor;
 mod gateway;
@@ -47,6 +48,9 @@ fn dispatch(args: &[String]) -> Result<()> {
             optimise::ensure(args)?;
             gateway::run(&options)
         }
+        "explain" if rest.iter().any(|word| word == "--help" || word == "-h") => help(),
+        // It only starts programs and waits, so it need not be optimised itself.
+        "explain" => explain::run(rest),
         "upstream" => upstream::run(rest),
         "floor" => floor::run(rest),
         "help" | "--help" | "-h" => help(),
@@ -55,9 +59,14 @@ fn dispatch(args: &[String]) -> Result<()> {
 }
 
 fn help() -> Result<()> {
+    say(options::HELP)
+}
+
+/// Prints a text.
+fn say(text: &str) -> Result<()> {
     // Whoever reads only the beginning closes the pipe; that is no failure.
-    match writeln!(std::io::stdout(), "{}", options::HELP) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error::Error::io("print the help")(error)),
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error::Error::io("print")(error)),
         _ => Ok(()),
     }
 }

@@ -10,8 +10,11 @@ use super::process::Place;
 /// What `cargo xtask bench help` prints.
 pub(crate) const HELP: &str = "\
 cargo xtask bench gateway [options]    compare direct, nginx and keywright
+cargo xtask bench explain [options]    compare keywright explain and ripgrep: --mib N, --rounds N,
+                                       --keywright PATH, --write
 cargo xtask bench upstream --port N    only the mock upstream, until stdin closes
 
+Options of bench gateway:
   --rounds N           rounds, each with every contender and workload (5)
   --seconds S          length of one measurement (5)
   --quick              2 rounds of 1 s, and a short failure path

@@ -38,9 +38,9 @@ impl Report {
     /// A report with nothing measured yet.
     pub(crate) fn new(options: &Options, machine: String) -> Self {
         Self {
-            date: said("date", &["--utc", "+%Y-%m-%d %H:%M UTC"]),
+            date: today(),
             machine,
-            commit: said("git", &["describe", "--always", "--dirty"]),
+            commit: commit(),
             nginx: said("nginx", &["-v"]).replace("nginx version: ", ""),
             setting: setting(options),
             samples: Vec::new(),
@@ -57,7 +57,7 @@ pub(crate) fn show(report: &Report, options: &Options) -> Result<()> {
     } else {
         println!("{tables}");
     }
-    if options.write { keep(&tables) } else { Ok(()) }
+    if options.write { keep("gateway", &tables) } else { Ok(()) }
 }
 
 /// Everything measured, and the ratios.
@@ -69,16 +69,17 @@ fn json(report: &Report) -> Result<Value> {
     Ok(value)
 }
 
-/// Replaces what stands between the marks in `bench/README.md`.
-fn keep(tables: &str) -> Result<()> {
+/// Replaces what stands between the marks of a bench in `bench/README.md`.
+pub(crate) fn keep(bench: &str, tables: &str) -> Result<()> {
+    let (begin, end) = (format!("<!-- {bench}: begin -->"), format!("<!-- {bench}: end -->"));
     let path = process::repository().join("bench/README.md");
     let text = fs::read_to_string(&path).map_err(Error::io("read bench/README.md"))?;
     let marked =
-        text.split_once(BEGIN).and_then(|(before, rest)| rest.split_once(END).map(|(_, after)| (before, after)));
+        text.split_once(&begin).and_then(|(before, rest)| rest.split_once(&end).map(|(_, after)| (before, after)));
     let Some((before, after)) = marked else {
-        return Err(Error::program("bench/README.md", format!("lacks `{BEGIN}` or `{END}`")));
+        return Err(Error::program("bench/README.md", format!("lacks `{begin}` or `{end}`")));
     };
-    let text = format!("{before}{BEGIN}\n{tables}\n{END}{after}");
+    let text = format!("{before}{begin}\n{tables}\n{end}{after}");
     fs::write(&path, text).map_err(Error::io("write bench/README.md"))
 }
 
@@ -94,14 +95,19 @@ fn setting(options: &Options) -> String {
     )
 }
 
+/// Now, as a heading says it.
+pub(crate) fn today() -> String {
+    said("date", &["--utc", "+%Y-%m-%d %H:%M UTC"])
+}
+
+/// What was measured.
+pub(crate) fn commit() -> String {
+    said("git", &["describe", "--always", "--dirty"])
+}
+
 /// What a program prints, on one line; empty if it cannot be run.
 fn said(program: &str, args: &[&str]) -> String {
     let output = Command::new(program).args(args).current_dir(process::repository()).output();
     let text = output.map(|output| [output.stdout, output.stderr].concat()).unwrap_or_default();
     String::from_utf8_lossy(&text).trim().replace('\n', " ")
 }
-
-/// Marks in `bench/README.md`.
-const BEGIN: &str = "<!-- bench: begin -->";
-/// See [`BEGIN`].
-const END: &str = "<!-- bench: end -->";
