@@ -55,6 +55,12 @@ COMMANDS = {
     "run, other .env": Command(["run", "--env-file", "other.env", "--", "env"], environment=False),
     "run, key passed through": Command(["run", "--direct", "--", "env"]),
     "run, key printed by the program": Command(["run", "--", "sh", "-c", "cat .env; cat .env >&2"]),
+    "run, key in the trace of a program that fails": Command(
+        ["run", "--", "sh", "-c", "echo \"httpx.LocalProtocolError: Illegal header value b'Bearer $(cut -d= -f2 .env)\\\\n'\" >&2; exit 1"]
+    ),
+    "run as JSON, key in the trace of a program that fails": Command(
+        ["run", "--json", "--direct", "--", "sh", "-c", "echo \"Incorrect API key provided: $OPENAI_API_KEY.\" >&2; exit 1"]
+    ),
     "run, key in base64 printed by the program": Command(["run", "--", "sh", "-c", "base64 -w0 .env"]),
     "emulate, port that is no port": Command(["emulate", "--listen", "<openai>"]),
     "completions": Command(["completions", "bash"]),

@@ -55,6 +55,11 @@ fn also_possible(diagnosis: &Diagnosis, everything: bool) -> Option<String> {
     (!causes.is_empty()).then(|| format!("  {note} {}{more}", causes[..shown].join(", ")))
 }
 
+/// Where the long form of a diagnosis is read.
+pub(crate) fn page_line(diagnosis: &Diagnosis) -> String {
+    format!("  {} keywright explain {}", paint(Role::Faint, "= more:"), diagnosis.page)
+}
+
 /// Tells what to do, and the command that does it.
 pub(crate) fn tell_fix(fix: &Fix, indent: &str, terminal: &Terminal) {
     for line in fix_lines(fix) {

@@ -9,6 +9,7 @@ use http::{HeaderName, Response, StatusCode};
 use keywright_core::Cause;
 use serde_json::json;
 
+use crate::last_failure::Failure;
 use crate::relay::Down;
 
 /// One refusal of the gateway.
@@ -79,6 +80,7 @@ impl Refusal {
         if self.close {
             headers.insert(http::header::CONNECTION, HeaderValue::from_static("close"));
         }
+        response.extensions_mut().insert(Failure::Refusal { spec: None, refusal: self.clone() });
         response
     }
 }

@@ -20,6 +20,7 @@ use crate::choose::{Choice, Want, choose};
 use crate::clock;
 use crate::headers::{self, CallerHeaders};
 use crate::judge::{self, Judged};
+use crate::last_failure::Failure;
 use crate::live::{Live, Upstream};
 use crate::plan::{Pin, Plan, Target, next_target};
 use crate::pool::{self, SendError};
@@ -276,6 +277,7 @@ impl Journey<'_> {
             return not_the_callers(target, classified.cause);
         }
         let redactor = self.shared.redactor.load();
+        let status = head.status.as_u16();
         let mut response = judge::scrubbed(head, &body, &redactor);
         let headers = response.headers_mut();
         headers.insert(X_ORIGIN, HeaderValue::from_static("provider"));
@@ -288,6 +290,7 @@ impl Journey<'_> {
             cause = classified.cause.slug(),
             "the provider refused the request"
         );
+        response.extensions_mut().insert(Failure::Answer { spec: target.upstream.spec, status, classified });
         response
     }
 
@@ -338,6 +341,9 @@ impl Journey<'_> {
     /// What every answer tells about itself.
     fn finish(&self, mut response: Response<Down>, target: &Target, plan: &Plan) -> Response<Down> {
         let status = response.status().as_u16();
+        if let Some(failure) = response.extensions_mut().remove::<Failure>() {
+            self.shared.last_failure.note(failure.of(target.upstream.spec), self.live);
+        }
         let headers = response.headers_mut();
         headers.insert(X_PROVIDER, target.upstream.id_header.clone());
         headers.insert(X_ATTEMPTS, HeaderValue::from(self.attempts));

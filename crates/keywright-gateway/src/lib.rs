@@ -20,6 +20,7 @@ mod headers;
 mod judge;
 mod keeper;
 mod key;
+mod last_failure;
 mod limiter;
 mod listen;
 mod live;
@@ -42,5 +43,6 @@ pub use config::{
     Config, ConfigProblem, GatewaySettings, KeySettings, PathPolicy, ProviderSettings, RouteSettings,
     VirtualKeySettings,
 };
+pub use last_failure::LastFailure;
 pub use report::{KeyReport, ProviderReport, Report};
 pub use start::{Gateway, StartError, StartOptions};

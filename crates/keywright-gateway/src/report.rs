@@ -7,6 +7,7 @@ use keywright_core::ring::Health;
 use serde::Serialize;
 
 use crate::clock;
+use crate::last_failure::{self, LastFailure};
 use crate::shared::Shared;
 
 /// What the gateway knows. It holds no secret.
@@ -18,6 +19,8 @@ pub struct Report {
     pub failovers: u64,
     /// Requests that the gateway itself refused.
     pub refused: u64,
+    /// The last failure that a caller was told of.
+    pub last_failure: Option<LastFailure>,
     /// Each provider, in order.
     pub providers: Vec<ProviderReport>,
 }
@@ -97,9 +100,10 @@ pub(crate) fn report(shared: &Shared) -> Report {
         })
         .collect();
     Report {
-        requests: providers.iter().map(|provider| provider.requests).sum(),
+        requests: last_failure::requests(&live),
         failovers: providers.iter().map(|provider| provider.failovers).sum(),
         refused: read(&shared.refused),
+        last_failure: shared.last_failure.read(&live),
         providers,
     }
 }

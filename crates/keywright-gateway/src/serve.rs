@@ -16,6 +16,7 @@ use crate::answer::{Refusal, json_response, text_response};
 use crate::attempt::{Journey, body_refusal};
 use crate::body::{BodyLimits, RequestBody};
 use crate::headers::{self, CallerHeaders};
+use crate::last_failure::Failure;
 use crate::live::Live;
 use crate::plan::{self, Door, door};
 use crate::relay::Down;
@@ -65,7 +66,11 @@ fn refused(shared: &Shared, refusal: &Refusal) -> Response<Down> {
     let help = refusal.help.as_ref().map(|help| redactor.redact_str(help).into_owned());
     let refusal = Refusal { message, help, ..refusal.clone() };
     tracing::debug!(status = refusal.status.as_u16(), code = refusal.code, message = refusal.message, "refused");
-    refusal.response()
+    let response = refusal.response();
+    if let Some(failure) = response.extensions().get::<Failure>() {
+        shared.last_failure.note(failure.clone(), &shared.live.load());
+    }
+    response
 }
 
 /// A provider's request.

@@ -11,6 +11,7 @@ use keywright_core::{Redactor, Secret};
 use tokio::sync::{Notify, watch};
 
 use crate::body::Budget;
+use crate::last_failure::LastFailureSlot;
 use crate::live::Live;
 use crate::pins::Pins;
 
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) stopping: AtomicBool,
     pub(crate) connections: AtomicU64,
     pub(crate) refused: AtomicU64,
+    pub(crate) last_failure: LastFailureSlot,
     pub(crate) reloads: AtomicU64,
     pub(crate) reload_failures: AtomicU64,
     /// What the last reload said, when it failed.

@@ -20,6 +20,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::body::Budget;
 use crate::config::Config;
+use crate::last_failure::LastFailureSlot;
 use crate::listen::{self, Listening};
 use crate::live::Live;
 use crate::pins::Pins;
@@ -128,6 +129,7 @@ impl Gateway {
             stopping: AtomicBool::new(false),
             connections: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            last_failure: LastFailureSlot::default(),
             reloads: AtomicU64::new(0),
             reload_failures: AtomicU64::new(0),
             reload_error: ArcSwapOption::empty(),

@@ -2,12 +2,14 @@
 
 mod child;
 mod doors;
+mod ending;
 mod environment;
 mod live;
 mod relay;
 mod rings;
 mod signals;
 mod story;
+mod tail;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -17,12 +19,12 @@ use std::time::Duration;
 use keywright::sources::Resolver;
 use keywright::state::Memory;
 use keywright_core::Secret;
-use keywright_gateway::{Config, Gateway, StartOptions};
+use keywright_gateway::{Config, Gateway, Report, StartOptions};
 
 use self::child::{Child, Ended};
+use self::ending::Ending;
 use self::environment::{ChildEnvironment, Hand};
 use self::rings::Rings;
-use self::story::Ending;
 use super::{config, keys, serve};
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -35,7 +37,8 @@ use crate::terminal::Terminal;
 /// Finds the keys of each provider (environment, then `.env`; `NAME`, `NAME_1` … `NAME_9`,
 /// `NAME_BACKUP`), says what is wrong with them, and starts the program with a token in the place of
 /// each key and a local gateway as base URL. When a key dies, the next one serves the same request.
-/// When the last one dies, the program gets the provider's own error, with the true cause in it.
+/// When the last one dies, the program gets the provider's own error, with the true cause in it. When the
+/// program ends with a failed call, the cause is told below what it wrote.
 ///
 /// The program is unchanged: stdin, terminal, signals and exit code pass through. What it writes to a
 /// pipe or a file has keys masked; a terminal is untouched. A base URL that was set already
@@ -110,7 +113,7 @@ async fn supervise(args: &Args, hardened: &Hardened, terminal: &Terminal) -> Res
     if args.direct {
         let environment = environment::direct(parent, &rings);
         let ended = start(args, environment, hardened, terminal).await?;
-        return Ok(Exit::Child(ended.code));
+        return Ok(end(args, ended, None, &rings, terminal));
     }
     let token = keys::new_token()?;
     let wanted = configured.gateway.history && !args.no_history;
@@ -121,10 +124,14 @@ async fn supervise(args: &Args, hardened: &Hardened, terminal: &Terminal) -> Res
     let ended = start(args, environment, hardened, terminal).await;
     let report = gateway.report();
     gateway.shutdown(LAST_REQUESTS).await;
-    let ended = ended?;
-    let ending = Ending { ended, program: args.program(), report, rings: &rings };
-    story::after(&ending, args.telling(), terminal);
-    Ok(Exit::Child(ending.ended.code))
+    Ok(end(args, ended?, Some(report), &rings, terminal))
+}
+
+/// Tells why the program failed, if it did. The exit code is the program's, whatever there is to tell.
+fn end(args: &Args, ended: Ended, report: Option<Report>, rings: &Rings, terminal: &Terminal) -> Exit {
+    let code = ended.code;
+    ending::tell(&Ending::new(ended, args.program(), report, rings, terminal), args.telling(), terminal);
+    Exit::Child(code)
 }
 
 async fn open(

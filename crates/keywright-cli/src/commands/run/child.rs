@@ -12,6 +12,7 @@ use tokio::process::Command;
 
 use super::relay::Relay;
 use super::signals::Signals;
+use super::tail::SharedTail;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::process::Hardened;
@@ -27,14 +28,14 @@ pub(super) struct Child<'a> {
 }
 
 /// How it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Ended {
     /// Its exit code, or 128 + N for signal N.
     pub(super) code: u8,
     /// Whether a signal ended it.
     pub(super) by_signal: bool,
-    /// Whether its stderr showed that a provider refused a key.
-    pub(super) saw_refusal: bool,
+    /// The end of its stderr; empty where that is a terminal, or is left alone.
+    pub(super) stderr: SharedTail,
 }
 
 /// The reading ends of the streams that are masked.
@@ -60,7 +61,8 @@ impl Child<'_> {
         let mut child = spawned.map_err(|error| not_started(&program, &error))?;
         let pid = child.id().unwrap_or_default();
         hardened.release(pid);
-        let relays = self.relay(pipes)?;
+        let tail = SharedTail::default();
+        let relays = self.relay(pipes, &tail)?;
         let status = loop {
             tokio::select! {
                 status = child.wait() => break status?,
@@ -69,11 +71,7 @@ impl Child<'_> {
         };
         let [stdout, stderr] = &relays;
         tokio::join!(finish(stdout.as_ref()), finish(stderr.as_ref()));
-        Ok(Ended {
-            code: code(status),
-            by_signal: status.signal().is_some(),
-            saw_refusal: stderr.as_ref().is_some_and(Relay::saw_refusal),
-        })
+        Ok(Ended { code: code(status), by_signal: status.signal().is_some(), stderr: tail })
     }
 
     /// A terminal is the child's own; anything else goes through us.
@@ -95,12 +93,13 @@ impl Child<'_> {
         Ok(pipes)
     }
 
-    fn relay(&self, pipes: Pipes) -> io::Result<[Option<Relay>; 2]> {
+    fn relay(&self, pipes: Pipes, tail: &SharedTail) -> io::Result<[Option<Relay>; 2]> {
         let Some(redactor) = &self.redactor else {
             return Ok([None, None]);
         };
-        let stdout = pipes.stdout.map(|pipe| Relay::start(pipe, io::stdout(), Arc::clone(redactor)));
-        let stderr = pipes.stderr.map(|pipe| Relay::start(pipe, io::stderr(), Arc::clone(redactor)));
+        let stdout = pipes.stdout.map(|pipe| Relay::start(pipe, io::stdout(), Arc::clone(redactor), None));
+        let stderr =
+            pipes.stderr.map(|pipe| Relay::start(pipe, io::stderr(), Arc::clone(redactor), Some(tail.clone())));
         Ok([stdout.transpose()?, stderr.transpose()?])
     }
 }

@@ -1,12 +1,9 @@
-//! What a person is told: before the start, and when it ended badly.
+//! What a person is told before the start.
 
 use keywright_core::diagnosis::Confidence;
 use keywright_core::{Catalogue, Cause, Diagnosis, Witness};
-use keywright_gateway::Report;
 use serde_json::json;
 
-use super::child::Ended;
-use super::doors::base_url_variables;
 use super::rings::Rings;
 use crate::diagnosis;
 use crate::error::CliError;
@@ -21,14 +18,6 @@ pub(super) enum Telling {
     Quiet,
     /// JSON lines.
     Json,
-}
-
-/// How it ended.
-pub(super) struct Ending<'a> {
-    pub(super) ended: Ended,
-    pub(super) program: String,
-    pub(super) report: Report,
-    pub(super) rings: &'a Rings,
 }
 
 /// What is known about the keys, before the program starts.
@@ -108,65 +97,4 @@ fn evidence(rings: &Rings, diagnosis: Diagnosis) -> Diagnosis {
         .chain(missing)
         .chain(asked)
         .fold(diagnosis, |diagnosis, says| diagnosis.with_evidence(Witness::Environment, says))
-}
-
-/// When it ended badly: the diagnosis of each dead key, and whether the program went past us.
-pub(super) fn after(ending: &Ending<'_>, telling: Telling, terminal: &Terminal) {
-    let bypassed = ending.bypassed();
-    if telling == Telling::Json {
-        let dead: Vec<_> = ending.dead_keys().collect();
-        terminal.tell(json!({
-            "schema": 1, "event": "ended", "code": ending.ended.code, "bypassed": bypassed,
-            "requests": ending.report.requests, "failovers": ending.report.failovers,
-            "dead_keys": dead.iter().map(|(place, masked, diagnosis)| json!({
-                "place": place, "masked": masked, "diagnosis": diagnosis,
-            })).collect::<Vec<_>>(),
-        }));
-        return;
-    }
-    if !ending.failed() {
-        return;
-    }
-    for (place, masked, diagnosis) in ending.dead_keys() {
-        diagnosis::tell(diagnosis, &format!("{place} ({masked})"), terminal);
-    }
-    if bypassed {
-        ending.tell_bypass(terminal);
-    }
-}
-
-impl Ending<'_> {
-    fn failed(&self) -> bool {
-        self.ended.code != 0 || self.ended.saw_refusal
-    }
-
-    /// A token was handed out, nothing came, and the program failed by itself.
-    fn bypassed(&self) -> bool {
-        let by_itself = self.ended.saw_refusal || !self.ended.by_signal;
-        self.failed() && by_itself && self.report.requests == 0
-    }
-
-    fn dead_keys(&self) -> impl Iterator<Item = (&str, &str, &Diagnosis)> {
-        let keys = self.report.providers.iter().flat_map(|provider| &provider.keys);
-        keys.filter_map(|key| Some((key.place.as_str(), key.masked.as_str(), key.diagnosis.as_ref()?)))
-    }
-
-    fn tell_bypass(&self, terminal: &Terminal) {
-        let head = if self.ended.saw_refusal { paint(Role::Warning, "warning:") } else { paint(Role::Faint, "note:") };
-        terminal.tell(format_args!("{head} `{}` failed and sent no request to keywright", self.program));
-        let set: Vec<&str> = self
-            .rings
-            .open_doors()
-            .filter_map(|door| Catalogue::builtin().provider(&door.names_of))
-            .flat_map(base_url_variables)
-            .map(|variable| variable.name.as_str())
-            .collect();
-        let note = paint(Role::Faint, "= note:");
-        terminal.tell(format_args!("  {note} these lead to the gateway: {}", set.join(", ")));
-        terminal.tell(format_args!(
-            "  {} if it calls a provider, look for a base URL in its code (`base_url=`, `baseURL`, `api_base`) \
-             or its settings: it must come from these variables; or use `--direct`",
-            paint(Role::Pointer, "= help:"),
-        ));
-    }
 }
