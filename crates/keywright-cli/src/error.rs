@@ -30,6 +30,9 @@ pub(crate) enum CliError {
     /// No key can be used.
     #[error("no usable key for {providers}")]
     NoKey { providers: String, help: String },
+    /// A key that must be there is missing.
+    #[error("`{reference}` has no value and `if_missing` is `error`: {place}")]
+    Required { reference: String, place: String },
     /// The gateway cannot start, or cannot take over a configuration.
     #[error("{message}")]
     Gateway { message: String, help: Option<String> },
@@ -61,6 +64,7 @@ impl CliError {
             Self::Exists { .. } => Some("name another file, or replace it with `--force`".to_owned()),
             Self::NotOurs { .. } => Some("name a new or an empty folder".to_owned()),
             Self::NoKey { help, .. } => Some(help.clone()),
+            Self::Required { .. } => Some("put the key there, or set `if_missing = \"warn\"` for it".to_owned()),
             Self::State(error) => error.help(),
             Self::Gateway { help, .. } => help.clone(),
             Self::Program { exit, .. } => Some(match exit {
@@ -89,6 +93,7 @@ impl CliError {
             Self::Write { .. }
             | Self::Render(_)
             | Self::NoKey { .. }
+            | Self::Required { .. }
             | Self::Gateway { .. }
             | Self::State(_)
             | Self::Random(_)

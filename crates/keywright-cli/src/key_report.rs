@@ -3,10 +3,11 @@
 use keywright::sources::{Found, Miss};
 use keywright_core::inspect::{Finding, Severity, inspect};
 use keywright_core::{Cause, Fix, ProviderSpec};
+use keywright_gateway::{IfMissing, KeySettings};
 use serde::Serialize;
 
 use crate::diagnosis;
-use crate::error::count;
+use crate::error::{CliError, count};
 use crate::terminal::{Role, Terminal, paint};
 
 /// What is known about the keys. Text and JSON are views of this one value.
@@ -31,6 +32,9 @@ pub(crate) struct KeySeen {
     pub(crate) state: KeyState,
     /// What is strange about it.
     pub(crate) findings: Vec<Finding>,
+    /// Whether nothing starts without it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) required: bool,
     /// What to do about a place that gave nothing, in the words of its source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) help: Option<&'static str>,
@@ -69,6 +73,7 @@ impl KeySeen {
             masked: (!found.secret.expose().is_empty()).then(|| found.secret.masked()),
             state,
             findings,
+            required: false,
             help: None,
             live: None,
         }
@@ -83,8 +88,19 @@ impl KeySeen {
             masked: None,
             state: KeyState::Missing,
             findings: Vec::new(),
+            required: false,
             help: miss.help(),
             live: None,
+        }
+    }
+
+    /// A configured key that led to nothing, as its `if_missing` wants it told; `None` for not at all.
+    pub(crate) fn missing_as(key: &KeySettings, provider: &str, miss: &Miss) -> Option<Self> {
+        let seen = || Self::missing(provider, &key.reference, miss);
+        match key.if_missing {
+            IfMissing::Error => Some(Self { required: true, ..seen() }),
+            IfMissing::Warn => Some(seen()),
+            IfMissing::Ignore => None,
         }
     }
 
@@ -117,6 +133,14 @@ impl KeyReport {
     /// How many keys are used.
     pub(crate) fn usable(&self) -> usize {
         self.keys.iter().filter(|key| key.usable()).count()
+    }
+
+    /// Refuses to go on without a key that must be there.
+    pub(crate) fn required(&self) -> Result<(), CliError> {
+        match self.keys.iter().find(|key| key.required) {
+            Some(key) => Err(CliError::Required { reference: key.reference.clone(), place: key.place.clone() }),
+            None => Ok(()),
+        }
     }
 
     /// Whether every key is used and nothing is strange.

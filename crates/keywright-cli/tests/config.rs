@@ -62,3 +62,40 @@ fn the_schema_is_json() {
     let schema: serde_json::Value = serde_json::from_str(&ended.stdout).expect("JSON");
     assert!(schema.pointer("/properties/gateway").is_some());
 }
+
+#[test]
+fn helpers_run_only_from_a_configuration_that_was_allowed_as_it_is() {
+    let key = openai_key(1);
+    let helper = format!("#!/bin/sh\necho a word for people, {key} >&2\necho {key}\n");
+    let text = "[[provider]]\nid = \"openai\"\nkeys = [\"cmd://print\"]\n[helper]\nprint = [\"sh\", \"print.sh\"]\n";
+    let place = Place::new();
+    let home = place.path().display().to_string();
+    let place = place.env("HOME", &home).file("keywright.toml", text).file("print.sh", &helper);
+    let check = ["serve", "--check"];
+    place.run(&check).code(1).err("not allowed to run helpers").err("keywright config allow");
+    place.run(&["config", "allow"]).code(0).out("may run 1 helper").out("print: sh print.sh");
+    place.run(&check).code(0).hides(&key);
+    let place = place.file("keywright.toml", &format!("{text}# changed\n"));
+    place.run(&check).code(1).err("not allowed to run helpers");
+    let place = place.file("keywright.toml", text);
+    place.run(&check).code(0);
+    place.run(&["config", "deny"]).code(0).out("is no longer allowed");
+    place.run(&check).code(1);
+    place.run(&["config", "deny"]).code(0).out("was not allowed");
+}
+
+#[test]
+fn a_key_that_must_be_there_stops_the_start() {
+    let with = |setting: &str| {
+        let keys = format!("[{{ ref = \"env://NOT_THERE\", {setting} }}, \"env://OPENAI_API_KEY\"]");
+        let text = format!("[[provider]]\nid = \"openai\"\nkeys = {keys}\n");
+        Place::new().file("keywright.toml", &text).env("OPENAI_API_KEY", &openai_key(1))
+    };
+    let run = ["run", "--config", "keywright.toml", "--", "true"];
+    with("if_missing = \"warn\"").run(&run).code(0).err("NOT_THERE: not set");
+    with("if_missing = \"ignore\"").run(&run).code(0).hides("NOT_THERE");
+    with("if_missing = \"error\"").run(&run).code(125).err("`env://NOT_THERE` has no value");
+    with("if_missing = \"error\"").run(&["serve", "--check"]).code(1).err("NOT_THERE");
+    with("if_missing = \"error\"").run(&["serve"]).code(1).err("`if_missing` is `error`");
+    with("if_missing = \"never\"").run(&["config", "check"]).code(2).err("keywright.toml:3");
+}

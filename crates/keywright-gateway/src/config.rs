@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use keywright::http::Origin;
+use keywright::sources::SourceSettings;
 use keywright_core::{Catalogue, ProviderSpec};
 
 pub use problem::ConfigProblem;
@@ -18,6 +19,8 @@ pub use problem::ConfigProblem;
 pub struct Config {
     /// How the gateway listens, and its limits.
     pub gateway: GatewaySettings,
+    /// How keys are read. Its helpers are not allowed until the caller says so.
+    pub sources: SourceSettings,
     /// The providers it may call, in order.
     pub providers: Vec<ProviderSettings>,
     /// Model names of the unified door.
@@ -152,12 +155,27 @@ pub struct KeySettings {
     pub project: Option<String>,
     /// Its share of requests, relative to the other keys; 0 for "only when those before it are out".
     pub weight: u32,
+    /// What it means that its source has no value.
+    pub if_missing: IfMissing,
+}
+
+/// What it means that a source has no value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum IfMissing {
+    /// Nothing starts without it.
+    Error,
+    /// It is told, and the key is out until its source has a value.
+    #[default]
+    Warn,
+    /// It is not told; the key is out until its source has a value.
+    Ignore,
 }
 
 impl KeySettings {
     /// A key by reference alone.
     pub fn new(reference: impl Into<String>) -> Self {
-        Self { reference: reference.into(), account: None, project: None, weight: 0 }
+        Self { reference: reference.into(), account: None, project: None, weight: 0, if_missing: IfMissing::Warn }
     }
 }
 

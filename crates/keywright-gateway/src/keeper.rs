@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use keywright::probe::{Probed, probe};
 use keywright_core::Cause;
-use keywright_core::ring::{Backoff, Event, Health, Look, Task};
+use keywright_core::ring::{Backoff, Event, Health, Look, Moment, Task};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
@@ -85,7 +85,7 @@ fn needed(shared: &Shared, upstream: &Upstream, key: &Key) -> Option<Needed> {
     let now = clock::now();
     match key.health() {
         Health::Suspect { .. } => Some(Needed::SourceAndProbe),
-        Health::Quarantined { .. } if key.value().is_none() => Some(Needed::Source),
+        Health::Quarantined { .. } if key.value().is_none() => source_due(key, now),
         Health::Quarantined { retry_at, .. } => {
             let value = key.value()?;
             let backoff = if suspect_provider(upstream) { SOON } else { shared.backoff };
@@ -93,22 +93,34 @@ fn needed(shared: &Shared, upstream: &Upstream, key: &Key) -> Option<Needed> {
             let change = due.then(|| key.tell(value.fingerprint, Event::Due, &backoff, now)).flatten();
             settle::announce(shared, upstream, key, change);
             let probe = change.is_some_and(|change| matches!(change.task, Some(Task::Confirm | Task::Probe)));
-            Some(if probe { Needed::SourceAndProbe } else { Needed::Source })
+            if probe { Some(Needed::SourceAndProbe) } else { source_due(key, now) }
         }
         Health::CoolingDown { until } if until <= now => {
             let change = key.value().and_then(|value| key.tell(value.fingerprint, Event::Due, &shared.backoff, now));
             settle::announce(shared, upstream, key, change);
             None
         }
+        Health::Active if key.reference.is_costly() => {
+            let every = shared.resolver.settings().poll?;
+            key.pace.poll_due(every, now).then_some(Needed::Source)
+        }
         Health::Active | Health::CoolingDown { .. } | Health::Probation { .. } => None,
     }
+}
+
+/// A file is looked at on every tick, a server ever more slowly.
+fn source_due(key: &Key, now: Moment) -> Option<Needed> {
+    (!key.reference.is_costly() || key.pace.retry_due(now)).then_some(Needed::Source)
 }
 
 /// Reads the source again; true when the key has a new value that may serve.
 async fn reread(shared: &Shared, upstream: &Upstream, key: &Key) -> bool {
     match key::read(&key.reference, upstream.spec, &shared.resolver).await {
         Ok(value) if key.value().is_some_and(|old| old.fingerprint == value.fingerprint) => false,
-        Ok(value) => rotate(shared, upstream, key, value).await,
+        Ok(value) => {
+            key.pace.restart();
+            rotate(shared, upstream, key, value).await
+        }
         Err(why) => {
             if key.value().is_none() {
                 key.lose(&why);
@@ -120,6 +132,7 @@ async fn reread(shared: &Shared, upstream: &Upstream, key: &Key) -> bool {
 
 /// The one look after a refusal: source first, then a free probe.
 async fn confirm(shared: &Shared, upstream: &Upstream, key: &Key) -> bool {
+    key.pace.refused(clock::now());
     if reread(shared, upstream, key).await {
         return true;
     }
@@ -194,7 +207,7 @@ fn described(upstream: &Upstream, probed: &Probed) -> String {
     }
 }
 
-/// How often sources of keys that are out are read again.
+/// How often sources on this machine are read again while their key is out.
 const TICK: Duration = Duration::from_millis(500);
 /// A probe that takes longer shows nothing.
 const LONGEST_PROBE: Duration = Duration::from_secs(5);

@@ -18,6 +18,7 @@ use keywright_core::{Cause, Classified, Confidence, Diagnosis, Fingerprint, Prov
 use crate::chronicle::Chronicle;
 use crate::clock;
 use crate::config::KeySettings;
+use crate::pace::Pace;
 use crate::start::StartError;
 
 /// One key of a provider.
@@ -38,6 +39,8 @@ pub(crate) struct Key {
     trial: AtomicBool,
     /// Whether a look is under way.
     pub(crate) looking: AtomicBool,
+    /// When its source is read next, for one that is not read on every tick.
+    pub(crate) pace: Pace,
     pub(crate) counts: Counts,
     pub(crate) chronicle: Chronicle,
 }
@@ -127,6 +130,7 @@ impl Key {
             benched_models: AtomicBool::new(false),
             trial: AtomicBool::new(false),
             looking: AtomicBool::new(false),
+            pace: Pace::default(),
             counts: Counts::default(),
             chronicle: Chronicle::new(memory.cloned(), &spec.id, &settings.reference),
         };

@@ -26,6 +26,7 @@ mod listen;
 mod live;
 mod metrics;
 mod model;
+mod pace;
 mod peek;
 mod pins;
 mod plan;
@@ -40,7 +41,7 @@ mod upgrade;
 mod wire;
 
 pub use config::{
-    Config, ConfigProblem, GatewaySettings, KeySettings, PathPolicy, ProviderSettings, RouteSettings,
+    Config, ConfigProblem, GatewaySettings, IfMissing, KeySettings, PathPolicy, ProviderSettings, RouteSettings,
     VirtualKeySettings,
 };
 pub use last_failure::LastFailure;

@@ -80,6 +80,7 @@ impl Live {
         workers: usize,
         before: Option<&Self>,
     ) -> Result<Self, StartError> {
+        resolver.adopt(&config.sources);
         let mut upstreams = Vec::with_capacity(config.providers.len());
         for settings in &config.providers {
             let old = before.and_then(|live| live.upstream(&settings.id));
@@ -119,10 +120,9 @@ impl Upstream {
         let trust = settings.ca_certificate.as_deref().map(ExtraTrust::read).transpose();
         let trust = trust.map_err(|source| StartError::CaCertificate { id: settings.id.clone(), source })?;
         let connector = Connector::trusting(gateway.connect_timeout, versions, &trust.unwrap_or_default())?;
-        let mut keys = Vec::with_capacity(settings.keys.len());
-        for key in &settings.keys {
-            keys.push(Key::load(key, spec, resolver, memory, old.map(|old| old.keys.as_slice())).await?);
-        }
+        let before = old.map(|old| old.keys.as_slice());
+        let loads = settings.keys.iter().map(|key| Key::load(key, spec, resolver, memory, before));
+        let keys = futures_util::future::try_join_all(loads).await?;
         let name = |text: &str| {
             HeaderName::try_from(text).map_err(|_| StartError::UnknownProvider { id: settings.id.clone() })
         };

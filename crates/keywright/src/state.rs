@@ -8,6 +8,7 @@
 //! `migrations.rs`, and write a module beside `history` whose functions take a [`Store`] and use `Store::read` and `Store::write`.
 //! A migration that was released is never changed.
 
+mod allowed;
 mod directory;
 mod error;
 mod history;
@@ -20,6 +21,7 @@ mod private;
 mod store;
 mod timestamp;
 
+pub use allowed::Allowed;
 pub use directory::Directory;
 pub use error::StateError;
 pub use history::{Entry, Event, Happening, History, Subject};

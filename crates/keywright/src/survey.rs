@@ -178,6 +178,7 @@ fn holder(reference: &Reference) -> Holder {
         | Reference::Age { .. }
         | Reference::Keyring { .. }
         | Reference::OnePassword { .. }
+        | Reference::Helper { .. }
         | Reference::Vault { .. } => Holder::Other,
     }
 }

@@ -1,5 +1,7 @@
 //! `keywright config`: check, describe and begin a configuration file.
 
+mod allow;
+
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -19,7 +21,8 @@ use crate::terminal::{Role, Terminal, paint};
 Examples:
   keywright config init                 write a commented keywright.toml
   keywright config check                every problem with line, column and the near name
-  keywright config schema > schema.json for editors that complete and check TOML"
+  keywright config schema > schema.json for editors that complete and check TOML
+  keywright config allow                let its helpers (`cmd://NAME`) run"
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -32,6 +35,9 @@ enum Action {
     /// Print the JSON Schema of the configuration.
     Schema,
     Init(Init),
+    Allow(allow::Args),
+    /// Take back what `config allow` allowed.
+    Deny(allow::Args),
 }
 
 /// Tell every problem of a configuration, with its place; exit 2 when there is one.
@@ -63,6 +69,8 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     match &args.action {
         Action::Check(args) => check(args, terminal),
         Action::Init(args) => init(args, terminal),
+        Action::Allow(args) => allow::allow(args, terminal),
+        Action::Deny(args) => allow::deny(args, terminal),
         Action::Schema => {
             let schema = serde_json::to_string_pretty(&Config::schema()).map_err(std::io::Error::from)?;
             terminal.out(schema)?;
@@ -71,9 +79,15 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     }
 }
 
-/// Reads a configuration; every problem is told to the person.
+/// Reads a configuration, and whether it may run helpers; every problem is told to the person.
 pub(super) fn load(file: &Path, terminal: &Terminal) -> Result<Config, CliError> {
-    Config::parse(&read(file)?).map_err(|problems| told(file, &problems, terminal))
+    let text = read(file)?;
+    let mut config = Config::parse(&text).map_err(|problems| told(file, &problems, terminal))?;
+    let helpers = &mut config.sources.helpers;
+    helpers.file = Some(file.to_owned());
+    // Asked of the text that was parsed: a file that changes meanwhile changes nothing.
+    helpers.allowed = !helpers.commands.is_empty() && allow::is_allowed(file, &text, terminal);
+    Ok(config)
 }
 
 fn told(file: &Path, problems: &[ConfigProblem], terminal: &Terminal) -> CliError {

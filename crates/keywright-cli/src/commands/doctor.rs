@@ -72,6 +72,7 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
 async fn examine(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     let resolver = Resolver::process();
     let config = configuration(args.config.as_deref(), terminal)?;
+    resolver.adopt(&config.sources);
     let configured = references(&config);
     let scope = Scope { env_files: &args.env_files, configured: &configured, now: now() };
     let survey = Survey::take(&resolver, &scope).await;

@@ -105,6 +105,7 @@ async fn supervise(args: &Args, hardened: &Hardened, terminal: &Terminal) -> Res
         live::ask(&mut rings, terminal).await;
     }
     story::before(&rings, args.telling(), terminal);
+    rings.report().required()?;
     if rings.usable().next().is_none() {
         return Err(story::no_key(&rings, terminal));
     }

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use keywright::sources::{Found, Reference, Resolver};
 use keywright_core::Secret;
 use keywright_gateway::{Config, Gateway, StartError, StartOptions};
@@ -65,9 +66,11 @@ async fn serve(args: &Args, config: Config, terminal: &Terminal) -> Result<Exit,
     let report = look(&config, &resolver, terminal).await;
     if args.check {
         show(&report, args.json, terminal)?;
-        return Ok(if every_provider_can_serve(&config, &report) { Exit::Healthy } else { Exit::Unhealthy });
+        let healthy = every_provider_can_serve(&config, &report) && report.required().is_ok();
+        return Ok(if healthy { Exit::Healthy } else { Exit::Unhealthy });
     }
     report.tell(terminal);
+    report.required()?;
     let mut signals = Signals::listen()?;
     let grace = config.gateway.drain_timeout;
     let wanted = config.gateway.history && !args.no_history;
@@ -91,16 +94,18 @@ async fn serve(args: &Args, config: Config, terminal: &Terminal) -> Result<Exit,
 
 /// Reads every key once, for the report and for the redactor.
 async fn look(config: &Config, resolver: &Resolver, terminal: &Terminal) -> KeyReport {
+    resolver.adopt(&config.sources);
     let mut report = KeyReport::default();
     let mut secrets: Vec<Secret> = Vec::new();
     for provider in &config.providers {
-        for key in &provider.keys {
-            let seen = match find(&key.reference, resolver).await {
+        let reads = provider.keys.iter().map(|key| find(&key.reference, resolver));
+        for (key, found) in provider.keys.iter().zip(join_all(reads).await) {
+            let seen = match found {
                 Ok(found) => {
                     secrets.push(found.secret.clone());
                     provider.spec().map(|spec| KeySeen::inspected(spec, &found))
                 }
-                Err(miss) => Some(KeySeen::missing(&provider.id, &key.reference, &miss)),
+                Err(miss) => KeySeen::missing_as(key, &provider.id, &miss),
             };
             report.keys.extend(seen);
         }
@@ -158,6 +163,12 @@ async fn reload(gateway: &Gateway, file: &Path, resolver: &Resolver, terminal: &
         }
     };
     let report = look(&config, resolver, terminal).await;
+    if let Err(error) = report.required() {
+        report.tell(terminal);
+        gateway.reload_failed(&error.to_string());
+        error.report(terminal);
+        return kept(terminal);
+    }
     match gateway.reload(config).await {
         Ok(()) => {
             report.tell(terminal);

@@ -1,7 +1,9 @@
 //! The file exactly as a person types it, with every default.
 
 mod check;
+mod sources;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
@@ -11,9 +13,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{GatewaySettings, KeySettings, PathPolicy, TlsFiles};
+use super::{GatewaySettings, IfMissing, KeySettings, PathPolicy, TlsFiles};
 
 pub(super) use check::Files;
+use sources::RawSources;
 
 /// keywright.toml
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -23,6 +26,13 @@ pub(super) struct RawConfig {
     /// How the gateway listens, and its limits.
     #[serde(default)]
     gateway: RawGateway,
+    /// How keys are read.
+    #[serde(default)]
+    sources: RawSources,
+    /// Programs that print a key, for `cmd://NAME`: program and arguments, no shell. `keywright config allow` allows them.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Vec<String>>")]
+    helper: BTreeMap<String, Spanned<Vec<String>>>,
     /// The providers it may call.
     #[serde(default)]
     provider: Vec<RawProvider>,
@@ -142,7 +152,7 @@ struct RawProvider {
     /// A catalogue id: openai, fireworks, together …
     #[schemars(with = "String")]
     id: Spanned<String>,
-    /// Keys in order: references, or tables with `ref`, `account`, `project`, `weight`.
+    /// Keys in order: references, or tables with `ref`, `account`, `project`, `weight`, `if_missing`.
     #[serde(default)]
     #[schemars(with = "Vec<RawKey>")]
     keys: Vec<Spanned<RawKey>>,
@@ -191,6 +201,9 @@ struct RawKeyTable {
     /// Its share of requests.
     #[serde(default)]
     weight: u32,
+    /// What it means that its source has no value; as `sources.if_missing` when left out.
+    #[serde(default)]
+    if_missing: Option<IfMissing>,
 }
 
 /// By hand, because the errors of `untagged` name neither the place nor the field.
@@ -217,14 +230,15 @@ impl<'de> Deserialize<'de> for RawKey {
 }
 
 impl RawKey {
-    fn settings(self) -> KeySettings {
+    fn settings(self, if_missing: IfMissing) -> KeySettings {
         match self {
-            Self::Reference(reference) => KeySettings::new(reference),
+            Self::Reference(reference) => KeySettings { if_missing, ..KeySettings::new(reference) },
             Self::Table(table) => KeySettings {
                 reference: table.r#ref,
                 account: table.account,
                 project: table.project,
                 weight: table.weight,
+                if_missing: table.if_missing.unwrap_or(if_missing),
             },
         }
     }

@@ -109,6 +109,27 @@ pub enum SourceError {
     /// A program that should print a key printed more than one line.
     #[error("the program printed more than one line")]
     HelperTwoLines,
+    /// The configuration has no helper of this name.
+    #[error("the configuration names no such helper")]
+    NoHelper,
+    /// The user did not allow this configuration to run programs.
+    #[error("this configuration is not allowed to run helpers")]
+    HelperNotAllowed,
+    /// There is no such program.
+    #[error("there is no such program")]
+    HelperNotFound,
+    /// The program cannot be started.
+    #[error("the program is not executable")]
+    HelperNotExecutable,
+    /// The program says that it failed.
+    #[error("the program ended with status {status}")]
+    HelperFailed {
+        /// Its exit code.
+        status: i32,
+    },
+    /// The program was killed.
+    #[error("the program was ended by a signal")]
+    HelperKilled,
     /// Neither the command of 1Password nor a Connect server is there.
     #[error("there is no command `op`, and OP_CONNECT_HOST and OP_CONNECT_TOKEN are not set")]
     NoOnePassword,
@@ -174,6 +195,8 @@ impl SourceError {
             | Self::AgeDamaged
             | Self::AgeWorkTooHigh
             | Self::HelperSilent
+            | Self::NoHelper
+            | Self::HelperNotFound
             | Self::NoOnePassword
             | Self::BadConnectHost
             | Self::NoVaultAddress
@@ -186,6 +209,10 @@ impl SourceError {
             | Self::BadAgeIdentity
             | Self::LockedAgeIdentity
             | Self::WrongAgeKey
+            | Self::HelperNotAllowed
+            | Self::HelperNotExecutable
+            | Self::HelperFailed { .. }
+            | Self::HelperKilled
             | Self::OnePasswordSignedOut
             | Self::OnePasswordRefused
             | Self::NoVaultToken
@@ -225,6 +252,15 @@ impl SourceError {
             }
             Self::AgeDamaged => "Take it from a backup; age notices every changed byte.",
             Self::HelperTwoLines => "Print the key and nothing else; words for people belong on standard error.",
+            Self::NoHelper => "Name it below `[helper]`: `NAME = [\"program\", \"argument\"]`.",
+            Self::HelperNotAllowed => {
+                "Read what it would run, then allow it: `keywright config allow FILE`. A changed file must be allowed again."
+            }
+            Self::HelperNotFound => "Look at its name and at PATH; a script also needs its interpreter.",
+            Self::HelperNotExecutable => "Make it executable, `chmod +x`, and begin a script with `#!/bin/sh`.",
+            Self::HelperFailed { .. } | Self::HelperKilled | Self::HelperSilent => {
+                "Run it yourself: what it says on standard error is not shown here, for it may hold the key."
+            }
             Self::NoOnePassword => {
                 "Install 1Password's command line and sign in, or set OP_CONNECT_HOST and OP_CONNECT_TOKEN."
             }

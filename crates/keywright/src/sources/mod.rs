@@ -10,11 +10,14 @@ mod dotenv;
 mod env;
 mod error;
 mod file;
+mod helper;
 #[cfg(feature = "keyring")]
 mod keyring;
 mod op;
+mod process;
 mod reference;
 mod resolver;
+mod settings;
 mod systemd;
 mod vault;
 
@@ -23,8 +26,10 @@ use std::pin::Pin;
 pub use discover::{Discovery, Hint, sibling_names};
 pub use env::Environment;
 pub use error::SourceError;
+pub use helper::Helpers;
 pub use reference::{Reference, ReferenceError};
 pub use resolver::{Asked, Found, Miss, Resolver};
+pub use settings::SourceSettings;
 
 pub use keywright_core::dotenv::{Dotenv, DotenvError, Entry, LineFinding};
 pub use keywright_core::near::near;

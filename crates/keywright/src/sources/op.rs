@@ -10,6 +10,7 @@ use keywright_core::Secret;
 use serde_json::Value;
 use tokio::process::Command;
 
+use super::process::{one_line, run};
 use super::{BoxFuture, Environment, Reading, Source, SourceError};
 use crate::exchange::{ExchangeError, exchange};
 use crate::http::{Connector, Origin, Versions};
@@ -41,30 +42,16 @@ impl Source for OnePassword {
 async fn command(path: &str, environment: &Environment) -> Result<Secret, SourceError> {
     let mut command = Command::new("op");
     command.args(["read", "--no-newline", &format!("op://{path}")]).env_clear().envs(environment.all());
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let child = command.spawn().map_err(|error| match error.kind() {
+    command.stderr(Stdio::piped());
+    let ended = run(command, LIMIT, |error| match error.kind() {
         std::io::ErrorKind::NotFound => SourceError::NoOnePassword,
         kind => SourceError::Unreadable(kind),
-    })?;
-    let ended = tokio::time::timeout(LIMIT, child.wait_with_output()).await;
-    let ended = ended.map_err(|_| SourceError::TimedOut { seconds: LIMIT.as_secs() })?;
-    let ended = ended.map_err(|error| SourceError::Unreadable(error.kind()))?;
-    // Wrapped at once, so that it is wiped whatever happens next.
-    let told = Secret::new(String::from_utf8(ended.stdout).map_err(|_| SourceError::NotUtf8)?);
+    });
+    let ended = ended.await?;
     if ended.status.success() {
-        return one_line(&told);
+        return one_line(&ended.printed);
     }
-    Err(refusal(&String::from_utf8_lossy(&ended.stderr)))
-}
-
-/// A helper prints the key and nothing else. One newline at the end is forgiven.
-fn one_line(told: &Secret) -> Result<Secret, SourceError> {
-    let line = super::file::without_last_newline(told);
-    match line.expose() {
-        "" => Err(SourceError::HelperSilent),
-        text if text.contains('\n') => Err(SourceError::HelperTwoLines),
-        _ => Ok(line),
-    }
+    Err(refusal(ended.complained.expose()))
 }
 
 /// What `op` means by its words on standard error; they name vault and item, never a value.

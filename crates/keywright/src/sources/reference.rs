@@ -66,6 +66,11 @@ pub enum Reference {
         /// What follows `op://`.
         path: String,
     },
+    /// `cmd://NAME`: a helper that the configuration names.
+    Helper {
+        /// Its name in the configuration.
+        name: String,
+    },
     /// `vault://MOUNT/PATH#FIELD`: a field of a key-value secret of `HashiCorp` Vault or `OpenBao`.
     Vault {
         /// Mount and path, as `vault kv get` takes them.
@@ -144,6 +149,21 @@ impl ReferenceError {
     }
 }
 
+impl Reference {
+    /// Whether reading it asks a server or starts a program: nothing to do twice a second.
+    pub const fn is_costly(&self) -> bool {
+        match self {
+            Self::Env { .. }
+            | Self::Dotenv { .. }
+            | Self::File { .. }
+            | Self::Systemd { .. }
+            | Self::Age { .. }
+            | Self::Keyring { .. } => false,
+            Self::OnePassword { .. } | Self::Vault { .. } | Self::Helper { .. } => true,
+        }
+    }
+}
+
 impl FromStr for Reference {
     type Err = ReferenceError;
 
@@ -165,6 +185,7 @@ impl FromStr for Reference {
             "keyring" | "keychain" => stores::keyring(rest),
             "op" => stores::op(rest),
             "vault" | "openbao" => stores::vault(rest),
+            "cmd" => stores::helper(rest),
             other => Err(unknown_scheme(other)),
         }
     }
@@ -183,6 +204,7 @@ impl fmt::Display for Reference {
             Self::Keyring { service, account } => write!(f, "keyring://{service}/{account}"),
             Self::OnePassword { path } => write!(f, "op://{path}"),
             Self::Vault { path, field } => write!(f, "vault://{path}#{field}"),
+            Self::Helper { name } => write!(f, "cmd://{name}"),
         }
     }
 }
@@ -241,7 +263,7 @@ fn unknown_scheme(scheme: &str) -> ReferenceError {
     if !like_a_scheme {
         return ReferenceError::Literal;
     }
-    let near = near(scheme, ["env", "dotenv", "file", "systemd", "keyring", "age", "vault", "op"]);
+    let near = near(scheme, ["env", "dotenv", "file", "systemd", "keyring", "age", "vault", "op", "cmd"]);
     ReferenceError::UnknownScheme { scheme: scheme.to_owned(), near }
 }
 
@@ -262,6 +284,7 @@ fn example(scheme: &str) -> &'static str {
         "keyring" => "keyring://openai/default",
         "op" => "op://Private/OpenAI/credential",
         "vault" => "vault://secret/llm#openai",
+        "cmd" => "cmd://openai",
         _ => "env://OPENAI_API_KEY",
     }
 }
@@ -275,6 +298,7 @@ const KNOWN: &[&str] = &[
     "age://PATH#FIELD",
     "vault://MOUNT/PATH#FIELD",
     "op://VAULT/ITEM/FIELD",
+    "cmd://NAME",
 ];
 /// Sources that a later version reads; naming one is no typing error.
 const PLANNED: &[&str] = &[
@@ -289,7 +313,6 @@ const PLANNED: &[&str] = &[
     "azkv",
     "azurekeyvault",
     "k8s",
-    "cmd",
 ];
 /// A longer word before `://` is not shown: it may be a key.
 const LONGEST_SCHEME: usize = 14;
@@ -319,6 +342,7 @@ mod tests {
             "vault://secret/team/llm#openai",
             "op://Private/OpenAI/credential",
             "op://Private/OpenAI/keys/second",
+            "cmd://openai",
         ] {
             assert_eq!(text.parse::<Reference>().expect(text).to_string(), text);
         }
@@ -367,6 +391,7 @@ mod tests {
         assert_eq!(error("vault://llm#openai").to_string(), "`vault` reference lacks the path after the mount");
         assert_eq!(error("keyring://openai").to_string(), "`keyring` reference lacks `/ACCOUNT`");
         assert_eq!(error("op://Private/OpenAI").to_string(), "`op` reference lacks VAULT/ITEM/FIELD");
+        assert_eq!(error("cmd://pass show openai"), ReferenceError::BadName { scheme: "cmd" });
         assert_eq!(error("systemd://../x"), ReferenceError::BadName { scheme: "systemd" });
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use keywright_core::{Cause, Dotenv, Secret};
 
@@ -10,10 +10,11 @@ use super::dotenv::DotenvFile;
 use super::env::Environment;
 use super::error::SourceError;
 use super::file::SecretFile;
+use super::helper::Helper;
 use super::op::OnePassword;
 use super::systemd::Credential;
 use super::vault::VaultSecret;
-use super::{BoxFuture, Reference, Source};
+use super::{BoxFuture, Reference, Source, SourceSettings};
 
 /// Resolves references. Cheap to clone; every call reads the world again.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Resolver {
     #[cfg(feature = "age")]
     opened: super::age::Opened,
     login: super::vault::Login,
+    /// Shared by all clones: a configuration that is read again holds for all of them.
+    settings: Arc<RwLock<Arc<SourceSettings>>>,
 }
 
 /// A secret, and where it came from.
@@ -98,6 +101,7 @@ impl Resolver {
             #[cfg(feature = "age")]
             opened: super::age::Opened::default(),
             login: super::vault::Login::default(),
+            settings: Arc::default(),
         }
     }
 
@@ -114,6 +118,16 @@ impl Resolver {
     /// Where relative paths start; empty for the working directory.
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// Takes over what a configuration says about sources, for this resolver and all its clones.
+    pub fn adopt(&self, settings: &SourceSettings) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings.clone());
+    }
+
+    /// What the configuration says about sources.
+    pub fn settings(&self) -> Arc<SourceSettings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Reads the place that a reference names, now.
@@ -152,10 +166,21 @@ impl Resolver {
             Reference::Age { path, field } => (self.age_file(path), field),
             Reference::Keyring { service, account } => (keyring(service), account),
             Reference::OnePassword { path } => (Box::new(OnePassword { environment: self.environment.clone() }), path),
+            Reference::Helper { name } => (Box::new(self.helper()), name),
             Reference::Vault { path, field } => {
                 let (environment, login) = (self.environment.clone(), self.login.clone());
                 (Box::new(VaultSecret { path: path.clone(), environment, login }), field)
             }
+        }
+    }
+
+    fn helper(&self) -> Helper {
+        let settings = self.settings();
+        Helper {
+            helpers: settings.helpers.clone(),
+            environment: self.environment.clone(),
+            directory: Arc::clone(&self.directory),
+            limit: settings.time_limit,
         }
     }
 

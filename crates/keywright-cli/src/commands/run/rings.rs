@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use futures_util::future::join_all;
 use keywright::http::Origin;
 use keywright::sources::{Dotenv, Found, Hint, Miss, Reference, Resolver, SourceError};
 use keywright_core::{Catalogue, Cause, ProviderSpec, Redactor, Secret};
@@ -67,6 +68,7 @@ pub(super) struct Key {
 impl Rings {
     /// Looks for keys: a configured provider's references, else the environment and the dotenv files.
     pub(super) async fn collect(wanted: Wanted<'_>, config: &Config, resolver: &Resolver) -> Result<Self, CliError> {
+        resolver.adopt(&config.sources);
         let mut rings = Self { files: env_files(wanted.env_files, resolver).await?, ..Self::default() };
         for spec in Catalogue::builtin().providers() {
             let settings = config.providers.iter().find(|settings| settings.id == spec.id);
@@ -88,14 +90,13 @@ impl Rings {
     }
 
     async fn resolve(&mut self, spec: &'static ProviderSpec, settings: &ProviderSettings, resolver: &Resolver) {
-        for key in &settings.keys {
-            // The configuration was checked, so every reference can be read.
-            let Ok(reference) = key.reference.parse::<Reference>() else {
-                continue;
-            };
-            match resolver.resolve(&reference).await {
+        // The configuration was checked, so every reference can be read.
+        let keys = settings.keys.iter().filter_map(|key| Some((key, key.reference.parse::<Reference>().ok()?)));
+        let reads = keys.map(|(key, reference)| async move { (key, resolver.resolve(&reference).await) });
+        for (key, read) in join_all(reads).await {
+            match read {
                 Ok(found) => self.add(spec, &spec.id, found, Some(key.clone())),
-                Err(miss) => self.missing.push(KeySeen::missing(&spec.id, &key.reference, &miss)),
+                Err(miss) => self.missing.extend(KeySeen::missing_as(key, &spec.id, &miss)),
             }
         }
     }

@@ -1,16 +1,16 @@
 //! The checks that make what a person typed a [`Config`].
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroU32;
 
-use keywright::sources::near;
+use keywright::sources::{Helpers, Reference, near};
 use keywright::trust::ExtraTrust;
 use keywright_core::Catalogue;
 use toml::Spanned;
 
 use super::{RawConfig, RawGateway, RawKey, RawProvider, RawRoute, RawVirtualKey};
 use crate::config::{
-    Config, ConfigProblem, GatewaySettings, KeySettings, ProviderSettings, RouteSettings, VirtualKeySettings,
+    Config, ConfigProblem, GatewaySettings, IfMissing, KeySettings, ProviderSettings, RouteSettings, VirtualKeySettings,
 };
 use crate::listen;
 
@@ -44,14 +44,17 @@ impl RawConfig {
     pub(in crate::config) fn checked(self, text: &str, files: Files) -> Result<Config, Vec<ConfigProblem>> {
         let mut check = Check { text, files, problems: Vec::new() };
         check_listen(&self.gateway, self.virtual_key.is_empty(), &mut check);
-        let providers: Vec<_> = self.provider.into_iter().map(|raw| provider(raw, &mut check)).collect();
+        let sources = self.sources.settings(helpers(self.helper, &mut check));
+        let if_missing = self.sources.if_missing;
+        let providers: Vec<_> = self.provider.into_iter().map(|raw| provider(raw, if_missing, &mut check)).collect();
+        check_helpers(&providers, &sources.helpers, &mut check);
         check_unique(&providers, &mut check);
         let routes = self.route.into_iter().map(|raw| route(raw, &providers, &mut check)).collect();
         let virtual_keys = self.virtual_key.into_iter().map(|raw| virtual_key(raw, &mut check)).collect();
         let gateway = self.gateway.settings();
         check_tls(&gateway, &mut check);
         if check.problems.is_empty() {
-            Ok(Config { gateway, providers, routes, virtual_keys })
+            Ok(Config { gateway, sources, providers, routes, virtual_keys })
         } else {
             Err(check.problems)
         }
@@ -90,14 +93,41 @@ fn check_tls(gateway: &GatewaySettings, check: &mut Check<'_>) {
     }
 }
 
-fn provider(raw: RawProvider, check: &mut Check<'_>) -> ProviderSettings {
+fn helpers(raw: BTreeMap<String, Spanned<Vec<String>>>, check: &mut Check<'_>) -> Helpers {
+    let mut commands = BTreeMap::new();
+    for (name, argv) in raw {
+        if argv.get_ref().first().is_none_or(String::is_empty) {
+            let help = Some(format!("write `{name} = [\"program\", \"argument\"]`"));
+            check.problem(&argv, format!("helper `{name}` names no program"), help);
+        }
+        commands.insert(name, argv.into_inner());
+    }
+    Helpers { commands, ..Helpers::default() }
+}
+
+fn check_helpers(providers: &[ProviderSettings], helpers: &Helpers, check: &mut Check<'_>) {
+    for key in providers.iter().flat_map(|provider| &provider.keys) {
+        if let Ok(Reference::Helper { name }) = key.reference.parse()
+            && !helpers.commands.contains_key(&name)
+        {
+            let near = near(&name, helpers.commands.keys().map(String::as_str));
+            let help = match near {
+                Some(near) => format!("did you mean `cmd://{near}`?"),
+                None => format!("add `{name} = [\"program\", \"argument\"]` below `[helper]`"),
+            };
+            check.general(&format!("`cmd://{name}` names no helper"), &help);
+        }
+    }
+}
+
+fn provider(raw: RawProvider, if_missing: IfMissing, check: &mut Check<'_>) -> ProviderSettings {
     let catalogue = Catalogue::builtin();
     if catalogue.provider(raw.id.get_ref()).is_none() {
         let near = near(raw.id.get_ref(), catalogue.providers().iter().map(|known| known.id.as_str()));
         let help = near.map(|near| format!("did you mean `{near}`?"));
         check.problem(&raw.id, format!("unknown provider `{}`", raw.id.get_ref()), help);
     }
-    let keys = raw.keys.into_iter().map(|key| self::key(key, check)).collect();
+    let keys = raw.keys.into_iter().map(|key| self::key(key, if_missing, check)).collect();
     let settings = ProviderSettings {
         id: raw.id.into_inner(),
         keys,
@@ -119,10 +149,10 @@ fn provider(raw: RawProvider, check: &mut Check<'_>) -> ProviderSettings {
     settings
 }
 
-fn key(raw: Spanned<RawKey>, check: &mut Check<'_>) -> KeySettings {
+fn key(raw: Spanned<RawKey>, if_missing: IfMissing, check: &mut Check<'_>) -> KeySettings {
     let span = raw.span();
-    let settings = raw.into_inner().settings();
-    if let Err(error) = settings.reference.parse::<keywright::sources::Reference>() {
+    let settings = raw.into_inner().settings(if_missing);
+    if let Err(error) = settings.reference.parse::<Reference>() {
         let help = Some("name the place instead, such as \"env://OPENAI_API_KEY\"".to_owned());
         check.problems.push(ConfigProblem::at(check.text, Some(span.start), error.to_string(), help));
     }

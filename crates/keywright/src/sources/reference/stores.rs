@@ -49,6 +49,15 @@ pub(super) fn op(rest: &str) -> Result<Reference, ReferenceError> {
     Ok(Reference::OnePassword { path })
 }
 
+pub(super) fn helper(rest: &str) -> Result<Reference, ReferenceError> {
+    let name = text("cmd", rest, "the helper's name")?;
+    // A command line in its place is refused: what runs stands in the configuration that the user allowed.
+    if !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) {
+        return Err(ReferenceError::BadName { scheme: "cmd" });
+    }
+    Ok(Reference::Helper { name })
+}
+
 /// Splits off the field. `#/field` is how `ref+…` spells it.
 fn field(rest: &str) -> (&str, Option<&str>) {
     match rest.rsplit_once('#') {
