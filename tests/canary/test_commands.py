@@ -41,6 +41,9 @@ COMMANDS = {
     "serve, wrong values": Command(["serve", "--config", "wrong-values.toml"]),
     "serve, check": Command(["-vv", "serve", "--config", "good.toml", "--check"]),
     "serve, check, as JSON": Command(["serve", "--config", "good.toml", "--check", "--json"]),
+    "serve, helper that is not allowed": Command(["-vv", "serve", "--config", "helper.toml", "--check"]),
+    "config allow, key in a helper's arguments": Command(["config", "allow", "helper.toml"]),
+    "config deny": Command(["config", "deny", "helper.toml"]),
     "keys issue": Command(["keys", "issue", "app"]),
     "keys history": Command(["keys", "history"]),
     "keys history as JSON": Command(["keys", "history", "openai", "--json"]),
@@ -82,6 +85,7 @@ FILES = {
     "other.env": "OPENAI_API_KEY='<openai>\nFIREWORKS_API_KEY=<fireworks> # <fireworks>\n=<together>\n<together>\n",
     "good.toml": '[[provider]]\nid = "openai"\nkeys = ["env://OPENAI_API_KEY", "dotenv://.env#OPENAI_API_KEY"]\n',
     "literal.toml": '[[provider]]\nid = "openai"\nkeys = ["<openai>"]\n[[provider]]\nid = "together"\nkeys = ["env://<together>"]\n',
+    "helper.toml": '[[provider]]\nid = "openai"\nkeys = ["cmd://print"]\n[helper]\nprint = ["echo", "<openai>"]\n',
     "wrong-places.toml": """\
 [gateway]
 listen = "<openai>"
