@@ -1,8 +1,7 @@
 //! Any bytes are a dotenv file: lines stay in range, and no finding about a value repeats it.
 #![no_main]
 
-use keywright::sources::Dotenv;
-use keywright_core::{Catalogue, inspect};
+use keywright_core::{Catalogue, Dotenv, inspect};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
