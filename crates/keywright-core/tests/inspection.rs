@@ -47,7 +47,9 @@ fn key_of((provider, shape): Kind) -> BoxedStrategy<(Kind, String)> {
             (text(free / 2), text(free - free / 2))
         })
         .prop_map(move |(before, after)| ((provider, shape), format!("{}{before}{marker}{after}", shape.prefix)))
-        .prop_filter("it is no example and no other key by chance", |(_, key)| is_ordinary(key))
+        .prop_filter("it is no example and no other key by chance", |((_, shape), key)| {
+            is_ordinary(&key[shape.prefix.len()..])
+        })
         .boxed()
 }
 
