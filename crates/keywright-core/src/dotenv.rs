@@ -5,6 +5,7 @@
 //! and [`crate::inspect`] names the ones that were left.
 
 mod parse;
+pub(crate) mod utf16;
 
 use crate::inspect::Finding;
 use crate::secret::Secret;
@@ -29,6 +30,10 @@ pub struct Entry {
     pub line: usize,
     /// The character of that line where the value begins, behind its quote, counted from 1.
     pub column: usize,
+    /// The line it ends in: a later one where a quoted value goes on.
+    pub last_line: usize,
+    /// How many bytes of its last line follow the value and its closing quote: blanks, a comment.
+    pub(crate) behind: usize,
 }
 
 /// A finding about a line. Its words never hold a value.
@@ -36,6 +41,8 @@ pub struct Entry {
 pub struct LineFinding {
     /// The line, counted from 1.
     pub line: usize,
+    /// The character of that line, counted from 1; `None` when it concerns the whole file.
+    pub column: Option<usize>,
     /// What is strange.
     pub finding: Finding,
 }
@@ -47,6 +54,9 @@ pub enum DotenvError {
     /// Windows editors and PowerShell's `>` write UTF-16; no dotenv loader reads it.
     #[error("it is UTF-16 text; save it as UTF-8")]
     Utf16,
+    /// A program, an archive, an encrypted file: more than a few of its characters are no text.
+    #[error("it is no text")]
+    Binary,
 }
 
 impl Dotenv {

@@ -15,6 +15,7 @@ mod finding;
 pub mod headers;
 pub mod mend;
 pub mod names;
+pub mod owner;
 mod paste;
 mod placeholder;
 pub mod setting;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::utf16::{self, is_utf16};
 use super::{Dotenv, DotenvError, Entry, LineFinding, is_variable_name};
 use crate::cause::Cause;
 use crate::inspect::{Finding, Mend};
@@ -9,9 +10,13 @@ use crate::secret::Secret;
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Dotenv, DotenvError> {
     if is_utf16(bytes) {
-        return Err(DotenvError::Utf16);
+        let readable = utf16::decode(bytes).is_some_and(|text| !is_binary(text.expose()));
+        return Err(if readable { DotenvError::Utf16 } else { DotenvError::Binary });
     }
     let text = Secret::new(String::from_utf8_lossy(bytes));
+    if is_binary(text.expose()) {
+        return Err(DotenvError::Binary);
+    }
     let mut parser = Parser { rest: text.expose(), line: 1, dotenv: Dotenv::default() };
     parser.file_marks();
     while !parser.rest.is_empty() {
@@ -23,13 +28,15 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Dotenv, DotenvError> {
     Ok(dotenv)
 }
 
-/// A byte-order mark, or ASCII with a NUL beside each of its first letters.
-fn is_utf16(bytes: &[u8]) -> bool {
-    match bytes {
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
-        [a, b, c, d, ..] => [(a, b), (c, d)].iter().all(|(x, y)| (**x == 0) != (**y == 0)),
-        _ => false,
+/// More than one character in ten is none that a text has. One NUL behind a key is a slip, and has its own finding.
+fn is_binary(text: &str) -> bool {
+    let odd = |c: char| c == char::REPLACEMENT_CHARACTER || c.is_control() && !matches!(c, '\t' | '\n' | '\r');
+    let (mut odd_ones, mut all) = (0_usize, 0_usize);
+    for c in text.chars() {
+        odd_ones += usize::from(odd(c));
+        all += 1;
     }
+    odd_ones > FEWEST_ODD && odd_ones > all / 10
 }
 
 struct Parser<'a> {
@@ -45,8 +52,13 @@ struct Value<'a> {
     taken: &'a str,
     /// The opening quote, where it is no part of the value.
     skipped: usize,
-    trouble: Option<(Cause, &'static str)>,
+    /// How many bytes of what it took follow it.
+    behind: usize,
+    trouble: Option<Trouble>,
 }
+
+/// What is strange about a value, and at which byte behind its beginning.
+type Trouble = (Cause, &'static str, usize);
 
 impl<'a> Parser<'a> {
     /// Marks of the whole file: a byte-order mark, Windows line ends.
@@ -55,12 +67,12 @@ impl<'a> Parser<'a> {
             self.rest = rest;
             let says = "the file begins with a byte-order mark (U+FEFF); some loaders take it for \
                         a part of the first name";
-            self.note_mendable(Cause::HiddenOrNonAsciiCharacter, says);
+            self.note_mendable(Cause::HiddenOrNonAsciiCharacter, says, None);
         }
         if self.rest.contains("\r\n") {
             let says = "the file has Windows line ends (CRLF); a shell that sources it leaves a \
                         carriage return in each value";
-            self.note_mendable(Cause::WhitespaceOrNewline, says);
+            self.note_mendable(Cause::WhitespaceOrNewline, says, None);
         }
     }
 
@@ -72,6 +84,7 @@ impl<'a> Parser<'a> {
             self.advance(line);
             return;
         }
+        let indent = Some(line.len() - line.trim_start().len());
         let start = content
             .strip_prefix("export")
             .filter(|rest| rest.starts_with([' ', '\t']))
@@ -79,7 +92,7 @@ impl<'a> Parser<'a> {
         let Some((name, _)) = start.split_once('=') else {
             // `export NAME` alone is shell for "pass it on", and sets nothing.
             if start.len() == content.len() {
-                self.note(Cause::EnvNotLoaded, "the line is not NAME=value and sets nothing");
+                self.note(Cause::EnvNotLoaded, "the line is not NAME=value and sets nothing", indent);
             }
             self.advance(line);
             return;
@@ -88,7 +101,7 @@ impl<'a> Parser<'a> {
             self.assignment(line, name);
         } else {
             let says = "what stands before `=` is not a variable's name; the line sets nothing";
-            self.note(Cause::WrongEnvVarName, says);
+            self.note(Cause::WrongEnvVarName, says, indent);
             self.advance(line);
         }
     }
@@ -96,27 +109,31 @@ impl<'a> Parser<'a> {
     fn assignment(&mut self, line: &'a str, name: &str) {
         let equals = line.find('=').unwrap_or(0);
         let after = &self.rest[equals + 1..];
-        let value_text = after.trim_start_matches([' ', '\t']);
-        if name.ends_with([' ', '\t']) || value_text.len() != after.len() {
+        let value_text = after.trim_start_matches(is_blank);
+        let bare = line[..equals].trim_end();
+        if bare.len() != equals || value_text.len() != after.len() {
             let says = "spaces around `=`: a shell and `docker --env-file` read this line differently";
-            self.note_mendable(Cause::WhitespaceOrNewline, says);
+            let at = if bare.len() == equals { equals + 1 } else { bare.len() };
+            self.note_mendable(Cause::WhitespaceOrNewline, says, Some(at));
         }
         let value = value(value_text);
+        let begins = self.rest.len() - value_text.len();
         match value.trouble {
-            Some((cause @ Cause::WhitespaceOrNewline, says)) => self.note_mendable(cause, says),
-            Some((cause, says)) => self.note(cause, says),
+            Some((cause @ Cause::WhitespaceOrNewline, says, at)) => self.note_mendable(cause, says, Some(begins + at)),
+            Some((cause, says, at)) => self.note(cause, says, Some(begins + at)),
             None => {}
         }
-        let before = &self.rest[..self.rest.len() - value_text.len()];
+        let taken = &self.rest[..begins + value.taken.len()];
+        let before = &self.rest[..begins];
         self.dotenv.entries.push(Entry {
             name: name.trim_end().to_owned(),
             value: Secret::new(value.text),
             line: self.line,
             column: before.chars().count() + value.skipped + 1,
+            last_line: self.line + taken.matches('\n').count(),
+            behind: value.behind,
         });
-        // All of it lies in one text: what was before the value, then the value's own part.
-        let taken = self.rest.len() - value_text.len() + value.taken.len();
-        self.advance(&self.rest[..taken]);
+        self.advance(taken);
     }
 
     /// Goes on behind `taken`, which ends at a line's end.
@@ -129,18 +146,25 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn note(&mut self, cause: Cause, says: &str) {
-        self.push(Finding::warning(cause, says));
+    /// Notes a finding; `at` is the byte of this line that it concerns.
+    fn note(&mut self, cause: Cause, says: &str, at: Option<usize>) {
+        self.push(Finding::warning(cause, says), at);
     }
 
     /// Notes what [`crate::inspect::mend`] writes another way.
-    fn note_mendable(&mut self, cause: Cause, says: &str) {
-        self.push(Finding::warning(cause, says).mended_by(Mend::WriteLine));
+    fn note_mendable(&mut self, cause: Cause, says: &str, at: Option<usize>) {
+        self.push(Finding::warning(cause, says).mended_by(Mend::WriteLine), at);
     }
 
-    fn push(&mut self, finding: Finding) {
-        self.dotenv.findings.push(LineFinding { line: self.line, finding });
+    fn push(&mut self, finding: Finding, at: Option<usize>) {
+        let column = at.and_then(|at| self.rest.get(..at)).map(|before| before.chars().count() + 1);
+        self.dotenv.findings.push(LineFinding { line: self.line, column, finding });
     }
+}
+
+/// White space that a line may hold.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() && c != '\n'
 }
 
 /// Reads a value from where it begins to the end of its last line, without the newline.
@@ -155,35 +179,44 @@ fn value(text: &str) -> Value<'_> {
 fn unquoted(line: &str) -> Value<'_> {
     let comment = line.match_indices('#').map(|(at, _)| at).find(|at| *at == 0 || line[..*at].ends_with([' ', '\t']));
     let text = line[..comment.unwrap_or(line.len())].trim();
+    // Of a Windows line end there is one finding for the whole file.
+    let blanks_follow = !text.is_empty() && line.strip_suffix('\r').unwrap_or(line).len() > text.len();
     let trouble = match comment {
-        Some(_) => Some((
+        Some(at) => Some((
             Cause::WhitespaceOrNewline,
             "a comment follows the value; `docker --env-file` takes it for a part of the value",
+            at,
         )),
-        None if text.contains('#') => {
-            Some((Cause::TruncatedOrMistyped, "`#` inside an unquoted value: some loaders cut the value there"))
-        }
-        None => None,
+        None if blanks_follow => Some((
+            Cause::WhitespaceOrNewline,
+            "white space follows the value; `docker --env-file` takes it for a part of the value",
+            text.len(),
+        )),
+        None => text.find('#').map(|at| {
+            (Cause::TruncatedOrMistyped, "`#` inside an unquoted value: some loaders cut the value there", at)
+        }),
     };
-    Value { text: text.to_owned(), taken: line, skipped: 0, trouble }
+    Value { text: text.to_owned(), taken: line, skipped: 0, behind: line.len() - text.len(), trouble }
 }
 
 fn quoted(text: &str, quote: char) -> Value<'_> {
     let Some(length) = closing(&text[1..], quote) else {
         let line = first_line(text);
+        let bare = line.trim();
         return Value {
-            text: line.trim().to_owned(),
+            text: bare.to_owned(),
             taken: line,
             skipped: 0,
-            trouble: Some((Cause::QuotesInKey, "the quote is never closed")),
+            behind: line.len() - bare.len(),
+            trouble: Some((Cause::QuotesInKey, "the quote is never closed", 0)),
         };
     };
     let inside = &text[1..=length];
     let after = first_line(&text[length + 2..]);
     let rest = after.trim();
     let trouble = (!rest.is_empty() && !rest.starts_with('#'))
-        .then_some((Cause::QuotesInKey, "text follows the closing quote and is left out"));
-    Value { text: unescaped(inside, quote), taken: &text[..length + 2 + after.len()], skipped: 1, trouble }
+        .then_some((Cause::QuotesInKey, "text follows the closing quote and is left out", length + 2));
+    Value { text: unescaped(inside, quote), taken: &text[..length + 2 + after.len()], skipped: 1, behind: after.len(), trouble }
 }
 
 /// How many bytes the quoted text has. A quote that only closes beyond another assignment is not
@@ -239,11 +272,14 @@ fn duplicates(dotenv: &mut Dotenv) {
             let says = format!("`{}` was set to {value} value in line {}; this one wins", entry.name, earlier.line);
             let finding = Finding::warning(Cause::StaleValueOverrides, says);
             let finding = if same { finding.mended_by(Mend::WriteLine) } else { finding };
-            found.push(LineFinding { line: entry.line, finding });
+            found.push(LineFinding { line: entry.line, column: None, finding });
         }
     }
     dotenv.findings.extend(found);
 }
+
+/// Fewer odd characters are a slip in a text, however short it is.
+const FEWEST_ODD: usize = 8;
 
 #[cfg(test)]
 mod tests;

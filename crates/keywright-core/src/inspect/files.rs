@@ -2,7 +2,7 @@
 
 use super::{Finding, Place, Severity};
 use crate::cause::Cause;
-use crate::dotenv::{Dotenv, DotenvError};
+use crate::dotenv::{Dotenv, DotenvError, LineFinding};
 
 /// What the world tells about one dotenv file.
 #[derive(Clone, Debug)]
@@ -45,26 +45,56 @@ pub fn inspect(facts: &FileFacts, file: Result<&Dotenv, DotenvError>) -> Vec<Fin
 fn unreadable(error: DotenvError) -> Finding {
     match error {
         DotenvError::Utf16 => Finding::error(Cause::EnvNotLoaded, "the file is UTF-16 text, which no loader reads")
-            .fixed_by("Let Keywright save it as UTF-8.", Some("keywright doctor --fix".to_owned())),
+            .fixed_by("Let Keywright save it as UTF-8.", Some(super::mend::COMMAND.to_owned())),
+        DotenvError::Binary => Finding::error(Cause::EnvNotLoaded, "the file is no text, so nothing in it is read")
+            .fixed_by("Put a text file of lines NAME=value in its place.", None),
     }
 }
 
+/// The findings about lines; of one kind the first few, and how many more there are.
 fn lines(facts: &FileFacts, file: &Dotenv) -> Vec<Finding> {
-    let located = |line: usize, finding: &Finding| {
-        let place = Place { source: facts.path.clone(), line: Some(line), column: None };
-        let finding = finding.clone();
-        let mendable = super::mend::is_mendable(&finding) && facts.standing == FileStanding::Read;
-        let finding = if finding.fix.is_none() && finding.severity > Severity::Note && mendable {
-            finding.fixed_by(
-                "Let Keywright write the line as every loader reads it.",
-                Some("keywright doctor --fix".to_owned()),
-            )
-        } else {
-            finding
-        };
-        finding.in_place(&place)
+    let mut kinds: Vec<(String, Vec<&LineFinding>)> = Vec::new();
+    for found in &file.findings {
+        let kind = kind(&found.finding);
+        match kinds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, all)) => all.push(found),
+            None => kinds.push((kind, vec![found])),
+        }
+    }
+    let mut findings = Vec::new();
+    for (_, all) in kinds {
+        findings.extend(all.iter().take(MOST_OF_A_KIND).map(|found| located(facts, found)));
+        if let [_, .., last] = all.get(MOST_OF_A_KIND - 1..).unwrap_or_default() {
+            findings.push(more(facts, all.len() - MOST_OF_A_KIND, last));
+        }
+    }
+    findings
+}
+
+/// Findings that differ in names and numbers alone are of one kind.
+fn kind(finding: &Finding) -> String {
+    let without_names: String = finding.says.split('`').step_by(2).collect();
+    without_names.chars().filter(|c| !c.is_ascii_digit()).collect()
+}
+
+fn located(facts: &FileFacts, found: &LineFinding) -> Finding {
+    let place = Place { source: facts.path.clone(), line: Some(found.line), column: found.column };
+    let finding = found.finding.clone();
+    let mendable = super::mend::is_mendable(&finding) && facts.standing == FileStanding::Read;
+    let finding = if finding.fix.is_none() && finding.severity > Severity::Note && mendable {
+        finding
+            .fixed_by("Let Keywright write the line as every loader reads it.", Some(super::mend::COMMAND.to_owned()))
+    } else {
+        finding
     };
-    file.findings.iter().map(|found| located(found.line, &found.finding)).collect()
+    finding.in_place(&place)
+}
+
+/// What stands for the findings that are not listed.
+fn more(facts: &FileFacts, count: usize, last: &LineFinding) -> Finding {
+    let says = format!("and {count} more lines like this, down to line {}", last.line);
+    let place = Place { source: facts.path.clone(), line: Some(last.line), column: last.column };
+    Finding { severity: last.finding.severity, ..Finding::warning(last.finding.cause, says) }.in_place(&place)
 }
 
 /// Who else can read it.
@@ -114,3 +144,6 @@ pub fn not_loaded(facts: &FileFacts, line: usize, name: &str) -> Finding {
         )
         .in_place(&place)
 }
+
+/// More findings of one kind are counted, not listed.
+const MOST_OF_A_KIND: usize = 3;

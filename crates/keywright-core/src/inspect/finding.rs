@@ -60,10 +60,9 @@ pub struct Place {
 /// A change of the value after which it is what was meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mend {
-    /// Drop every character that no key has: white space, quotes, what cannot be seen.
-    DropForeign,
-    /// Drop what stands before the key, up to this many characters.
-    CutFront(usize),
+    /// Drop what stands before the key, this many bytes, and behind that every character that no key has: white
+    /// space, quotes, what cannot be seen.
+    Clean(usize),
     /// Decode base64.
     Decode,
     /// Write the line of the file as every loader reads it alike; the value stays.

@@ -1,10 +1,20 @@
 //! Writes a dotenv file as every loader reads it alike. Only what is sure to be meant is changed.
+//!
+//! What is changed has a finding: of the file's reader, of [`super::inspect`] or of [`mod@super::names`]. What has a
+//! finding and no sure mend stays as it is.
 
-use super::{Finding, Mend, Severity, cleaned, inspect};
-use crate::catalogue::Catalogue;
+mod diff;
+mod ignored;
+mod text;
+
+pub use self::ignored::ignoring;
+
+use super::{Finding, Mend, Severity, inspect, owner};
 use crate::dotenv::{Dotenv, Entry};
-use crate::provider::{ProviderSpec, VariableRole};
-use crate::secret::{Secret, mask};
+use crate::secret::Secret;
+
+/// The command that mends dotenv files.
+pub const COMMAND: &str = "keywright doctor --fix";
 
 /// A file as it should be.
 #[derive(Debug)]
@@ -18,61 +28,94 @@ pub struct Mended {
 /// One change, in words and lines that hold no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The line, counted from 1; `None` for the whole file.
+    /// The first line, counted from 1; `None` for the whole file.
     pub line: Option<usize>,
-    /// What was changed.
+    /// What was wrong.
     pub says: String,
-    /// The line before, its value masked.
-    pub before: Option<String>,
-    /// The line after, its value masked.
-    pub after: Option<String>,
+    /// The lines before, their values masked.
+    pub before: Vec<String>,
+    /// The lines after, their values masked.
+    pub after: Vec<String>,
 }
 
-/// The bytes are no text.
+/// Why a file is not mended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it is neither UTF-8 nor UTF-16 text")]
-pub struct NotText;
+#[non_exhaustive]
+pub enum Refusal {
+    /// The bytes are no text.
+    #[error("it is neither UTF-8 nor UTF-16 text")]
+    NotText,
+    /// What would be written would be read as something else than what was meant.
+    #[error("its lines cannot be written so that they are read as before; mend it by hand")]
+    Unsure,
+}
 
 /// Whether [`mend`] removes the cause of a finding.
 pub fn is_mendable(finding: &Finding) -> bool {
     finding.mend.is_some()
 }
 
-/// Mends the bytes of a dotenv file.
-pub fn mend(bytes: &[u8]) -> Result<Mended, NotText> {
+/// Mends the bytes of a dotenv file. `is_set` tells whether another place sets a variable: then nothing here is
+/// renamed to it.
+///
+/// ```
+/// use keywright_core::inspect::mend::mend;
+/// let key = "fw_AAAAAAAAAAAAAAAAAAAAAAAA";
+/// let mended = mend(format!("FIREWORKS_API_KEY = \"Bearer {key}\"\n").as_bytes(), &|_| false)?;
+/// assert_eq!(mended.text.expose(), format!("FIREWORKS_API_KEY={key}\n"));
+/// # Ok::<(), keywright_core::inspect::mend::Refusal>(())
+/// ```
+pub fn mend(bytes: &[u8], is_set: &dyn Fn(&str) -> bool) -> Result<Mended, Refusal> {
     let mut changes = Vec::new();
-    let text = normalised(bytes, &mut changes)?;
-    let parsed = Dotenv::parse(text.expose().as_bytes()).map_err(|_| NotText)?;
-    let mut lines: Vec<Option<String>> = text.expose().split('\n').map(|line| Some(line.to_owned())).collect();
-    for (at, entry) in parsed.entries.iter().enumerate() {
-        let repeated =
-            parsed.entries[at + 1..].iter().any(|later| later.name == entry.name && later.value.matches(&entry.value));
-        let Some(line) = lines.get_mut(entry.line - 1).filter(|_| !entry.value.expose().contains('\n')) else {
-            continue;
+    let text = text::normalised(bytes, &mut changes).ok_or(Refusal::NotText)?;
+    let parsed = Dotenv::parse(text.expose().as_bytes()).map_err(|_| Refusal::NotText)?;
+    let wanted: Vec<Wanted<'_>> = parsed.entries.iter().map(|entry| Wanted::of(entry, &parsed, is_set)).collect();
+    let lines: Vec<&str> = text.expose().split('\n').collect();
+    let mut out: Vec<String> = Vec::new();
+    let mut copied = 0;
+    let mut expected: Vec<(&str, &str)> = Vec::new();
+    for (at, wanted_here) in wanted.iter().enumerate() {
+        let (first, last) = (wanted_here.entry.line - 1, wanted_here.entry.last_line);
+        let (Some(between), Some(before)) = (lines.get(copied..first), lines.get(first..last)) else {
+            return Err(Refusal::Unsure);
         };
-        let Some(before) = line.clone() else {
+        out.extend(between.iter().map(ToString::to_string));
+        copied = last;
+        // A loader may take the first or the last: only neighbours of one name can go without harm.
+        let next = wanted[at + 1..].iter().find(|later| later.name == wanted_here.name);
+        if let Some(again) = next.filter(|next| next.value == wanted_here.value) {
+            let says = format!("line {} sets the same again", again.entry.line);
+            changes.push(Change::new(first + 1, says, before, &[]));
             continue;
-        };
-        if repeated {
-            changes.push(change(entry.line, "the same assignment follows below".to_owned(), &before, None));
-            *line = None;
-        } else if let Some((after, says)) = mended_line(&before, entry) {
-            changes.push(change(entry.line, says, &before, Some(&after)));
-            *line = Some(after);
         }
+        expected.push((wanted_here.name, &wanted_here.value));
+        if wanted_here.reasons.is_empty() {
+            out.extend(before.iter().map(ToString::to_string));
+            continue;
+        }
+        let after = wanted_here.written(&before.join("\n")).ok_or(Refusal::Unsure)?;
+        let after: Vec<&str> = after.split('\n').collect();
+        changes.push(Change::new(first + 1, wanted_here.reasons.join("; "), before, &after));
+        out.extend(after.iter().map(ToString::to_string));
     }
-    let lines: Vec<String> = lines.into_iter().flatten().collect();
-    Ok(Mended { text: Secret::new(lines.join("\n")), changes })
+    out.extend(lines.get(copied..).unwrap_or_default().iter().map(ToString::to_string));
+    let text = Secret::new(out.join("\n"));
+    is_read_as(text.expose(), &expected).then_some(Mended { text, changes }).ok_or(Refusal::Unsure)
+}
+
+/// Whether a text holds these assignments, and nothing else.
+fn is_read_as(text: &str, expected: &[(&str, &str)]) -> bool {
+    Dotenv::parse(text.as_bytes()).is_ok_and(|read| {
+        let read: Vec<(&str, &str)> = read.entries.iter().map(|e| (e.name.as_str(), e.value.expose())).collect();
+        read == expected
+    })
 }
 
 impl Mend {
     /// The value after this change; `None` when nothing sensible is left.
     pub fn apply(&self, value: &str) -> Option<String> {
         let mended = match self {
-            Self::DropForeign => {
-                value.chars().filter(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\'' | '`' | '<' | '>')).collect()
-            }
-            Self::CutFront(_) => cleaned(value),
+            Self::Clean(skip) => super::paste::key_characters(value.get(*skip..)?),
             Self::Decode => {
                 use base64::Engine;
                 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -86,115 +129,92 @@ impl Mend {
     }
 }
 
-/// The text as UTF-8 without a byte-order mark and without carriage returns at the ends of lines.
-fn normalised(bytes: &[u8], changes: &mut Vec<Change>) -> Result<Secret, NotText> {
-    let mut whole = |says: &str| changes.push(Change { line: None, says: says.to_owned(), before: None, after: None });
-    let mut text = match bytes {
-        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes)?,
-        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes)?,
-        [a, 0, ..] if *a != 0 => utf16(bytes, u16::from_le_bytes)?,
-        [0, a, ..] if *a != 0 => utf16(bytes, u16::from_be_bytes)?,
-        _ => String::from_utf8(bytes.to_vec()).map_err(|_| NotText)?,
-    };
-    if Dotenv::parse(bytes).is_err() {
-        whole("UTF-16 becomes UTF-8");
+impl Change {
+    fn new(line: usize, says: String, before: &[&str], after: &[&str]) -> Self {
+        Self { line: Some(line), says, before: diff::masked(before), after: diff::masked(after) }
     }
-    if text.contains('\0') {
-        return Err(NotText);
+
+    fn of_file(says: &str) -> Self {
+        Self { line: None, says: says.to_owned(), before: Vec::new(), after: Vec::new() }
     }
-    if text.starts_with('\u{feff}') {
-        text.remove(0);
-        whole("the byte-order mark (U+FEFF) is removed");
-    }
-    if text.contains("\r\n") {
-        let count = text.matches("\r\n").count();
-        text = text.replace("\r\n", "\n");
-        whole(&format!("Windows line ends (CRLF) become LF in {count} lines"));
-    }
-    Ok(Secret::new(text))
 }
 
-fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, NotText> {
-    let pairs = bytes.chunks_exact(2);
-    if !pairs.remainder().is_empty() {
-        return Err(NotText);
-    }
-    let units = pairs.map(|pair| unit([pair[0], pair[1]]));
-    char::decode_utf16(units).collect::<Result<_, _>>().map_err(|_| NotText)
+/// What one assignment should be.
+struct Wanted<'a> {
+    entry: &'a Entry,
+    name: &'a str,
+    value: zeroize::Zeroizing<String>,
+    /// What is wrong with it as it stands; empty when nothing is.
+    reasons: Vec<String>,
 }
 
-/// One assignment as it should be, and what was changed. A comment moves to a line of its own.
-fn mended_line(line: &str, entry: &Entry) -> Option<(String, String)> {
-    let (name, written) = line.split_once('=')?;
-    let mut says: Vec<String> = Vec::new();
-    let value = match mended_value(entry) {
-        Some((value, why)) => {
-            says.push(why);
-            value
-        }
-        None => entry.value.expose().to_owned(),
-    };
-    let value_changed = !says.is_empty();
-    if name.ends_with([' ', '\t']) || written.starts_with([' ', '\t']) {
-        says.push("no spaces around `=`".to_owned());
+impl<'a> Wanted<'a> {
+    fn of(entry: &'a Entry, file: &Dotenv, is_set: &dyn Fn(&str) -> bool) -> Self {
+        let value = entry.value.expose();
+        let mut reasons = Vec::new();
+        let name = match renamed(entry, file, is_set) {
+            Some(official) => {
+                reasons.push(format!("the SDKs read `{official}`, not `{}`", entry.name));
+                official
+            }
+            None => &entry.name,
+        };
+        let mended = mended_value(entry);
+        let value = match mended {
+            Some((mended, why)) => {
+                reasons.push(why);
+                mended
+            }
+            None => value.to_owned(),
+        };
+        let line = file.findings.iter().filter(|found| found.line == entry.line && found.column.is_some());
+        let spelling = line.filter(|found| found.finding.mend == Some(Mend::WriteLine));
+        reasons.extend(spelling.map(|found| found.finding.says.clone()));
+        Self { entry, name, value: value.into(), reasons }
     }
-    let comment = comment_behind(written).filter(|_| !written.trim_start().starts_with(['"', '\'', '`']));
-    if comment.is_some() {
-        says.push("the comment stands on a line of its own".to_owned());
+
+    /// The lines of this assignment as they should be. What follows an unquoted value moves to a comment above it.
+    fn written(&self, lines: &str) -> Option<String> {
+        let (before, rest) = lines.split_once('=')?;
+        let name = before.trim_end().strip_suffix(&self.entry.name)?;
+        let (as_written, behind) = rest.split_at_checked(rest.len().checked_sub(self.entry.behind)?)?;
+        let stays = *self.value == self.entry.value.expose();
+        let value = if stays { as_written.trim() } else { &self.value };
+        let is_quoted = stays && value.starts_with(['"', '\'', '`']);
+        let above = match behind.trim() {
+            "" => String::new(),
+            _ if is_quoted => String::new(),
+            comment if comment.starts_with('#') => format!("{comment}\n"),
+            left_out => format!("# {left_out}\n"),
+        };
+        let behind = if is_quoted { behind.trim_end() } else { "" };
+        Some(format!("{above}{name}{}={value}{behind}", self.name))
     }
-    if says.is_empty() {
-        return None;
-    }
-    let written = written.trim();
-    let as_it_was = !value_changed && comment.is_none();
-    let value = if as_it_was { written.to_owned() } else { quoted_if_needed(&value)? };
-    let above = comment.map(|comment| format!("{comment}\n")).unwrap_or_default();
-    Some((format!("{above}{}={value}", name.trim_end()), says.join("; ")))
 }
 
-/// A comment behind an unquoted value.
-fn comment_behind(written: &str) -> Option<&str> {
-    let at = written.match_indices('#').map(|(at, _)| at).find(|at| written[..*at].ends_with([' ', '\t']))?;
-    Some(written[at..].trim_end())
+/// Where a comment begins behind an unquoted value.
+fn comment_at(written: &str) -> Option<usize> {
+    written.match_indices('#').map(|(at, _)| at).find(|at| written[..*at].ends_with([' ', '\t']))
 }
 
-/// A key without what was pasted around it, if what is left can work.
+/// The name that is read, for a key under a name that nothing reads: when it is set nowhere and only this can be meant.
+fn renamed(entry: &Entry, file: &Dotenv, is_set: &dyn Fn(&str) -> bool) -> Option<&'static str> {
+    let official = owner::meant_name(&entry.name)?;
+    let has_text = !entry.value.expose().trim().is_empty();
+    let mut others = file.entries.iter().filter(|other| other.name != entry.name);
+    let alone = others.all(|other| other.name != official && owner::meant_name(&other.name) != Some(official));
+    (has_text && alone && !is_set(official)).then_some(official)
+}
+
+/// A key without what was pasted around it, and what was found; when nothing worse is left.
 fn mended_value(entry: &Entry) -> Option<(String, String)> {
-    let provider = key_of(&entry.name)?;
-    let found = inspect(entry.value.expose(), provider).into_iter().next()?;
-    let mended = found.mend?.apply(entry.value.expose())?;
+    let value = entry.value.expose();
+    let provider = owner::of_key(&entry.name, value)?;
+    let found = inspect(value, provider).into_iter().next()?;
+    let mended = found.mend?.apply(value)?;
     let works = inspect(&mended, provider).iter().all(|finding| finding.severity < Severity::Error);
     works.then_some((mended, found.says))
 }
 
-/// The provider whose key a variable of this name holds.
-fn key_of(name: &str) -> Option<&'static ProviderSpec> {
-    let is_key =
-        |provider: &&ProviderSpec| provider.variables_of(VariableRole::Key).any(|variable| variable.name == name);
-    Catalogue::builtin().providers().iter().find(is_key)
-}
-
-fn quoted_if_needed(value: &str) -> Option<String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_./:@%+,=-".contains(c);
-    if value.chars().all(plain) {
-        return Some(value.to_owned());
-    }
-    (!value.contains(['\'', '\n', '\r', '\\'])).then(|| format!("'{value}'"))
-}
-
-fn change(line: usize, says: String, before: &str, after: Option<&str>) -> Change {
-    Change { line: Some(line), says, before: Some(masked_line(before)), after: after.map(masked_line) }
-}
-
-/// A line with everything behind `=` masked; comments are text that may hold a key too.
-fn masked_line(line: &str) -> String {
-    let masked = |line: &str| match line.split_once('=') {
-        Some((name, value)) if !line.starts_with('#') => {
-            let blanks: String = value.chars().take_while(|c| matches!(c, ' ' | '\t')).collect();
-            format!("{name}={blanks}{}", mask(value))
-        }
-        _ if line.starts_with('#') => "# …".to_owned(),
-        _ => mask(line),
-    };
-    line.lines().map(masked).collect::<Vec<_>>().join("\n")
-}
+#[cfg(test)]
+mod tests;

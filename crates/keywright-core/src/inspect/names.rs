@@ -1,7 +1,7 @@
 //! Names: keys under a name that nothing reads, and names that are set twice.
 
 use super::setting::Settings;
-use super::{Finding, Holder, Setting};
+use super::{Finding, Holder, Setting, mend, owner};
 use crate::cause::Cause;
 use crate::near::distance;
 use crate::provider::{ProviderSpec, Variable, VariableRole, VariableStanding};
@@ -73,7 +73,7 @@ fn instead_of(official: &str, settings: &Settings, provider: &ProviderSpec) -> V
             None if !known(name) && is_near_miss(name, official) => Some(near_miss(official)),
             None => None,
         };
-        findings.extend(finding.map(|finding| setting.located(renamed(finding, setting, official))));
+        findings.extend(finding.map(|finding| setting.located(renamed(finding, setting, official, settings))));
     }
     findings
 }
@@ -112,19 +112,32 @@ pub fn is_near_miss(name: &str, official: &str) -> bool {
         && distance(&name.to_ascii_lowercase(), &official.to_ascii_lowercase()) <= MOST_EDITS
 }
 
-fn renamed(finding: Finding, setting: &Setting, official: &str) -> Finding {
+fn renamed(finding: Finding, setting: &Setting, official: &str, settings: &Settings) -> Finding {
     let name = &setting.name;
+    let says = format!("Write `{official}` in the place of `{name}`.");
     match setting.holder {
         Holder::Environment => {
             finding.fixed_by("Give the value to the name that is read.", Some(format!("export {official}=\"${name}\"")))
         }
+        Holder::Dotenv if is_only_candidate(setting, official, settings) => {
+            finding.fixed_by(says, Some(mend::COMMAND.to_owned()))
+        }
         Holder::Dotenv => {
             let file = &setting.place.source;
-            let command = format!("sed -i 's/^\\(export \\)\\{{0,1\\}}{name} *=/{official}=/' '{file}'");
-            finding.fixed_by(format!("Write `{official}` in the place of `{name}`."), Some(command))
+            let command = format!("sed -i 's/^\\(export \\)\\{{0,1\\}}{name} *=/\\1{official}=/' '{file}'");
+            finding.fixed_by(says, Some(command))
         }
         Holder::Other => finding,
     }
+}
+
+/// Whether [`mod@mend`] gives the official name to this setting: it is set nowhere, and nothing else in the file may be meant.
+fn is_only_candidate(setting: &Setting, official: &str, settings: &Settings) -> bool {
+    let same_file = |other: &&Setting| other.place.source == setting.place.source;
+    let mut meant = settings.iter().filter(same_file).filter(|other| owner::meant_name(&other.name) == Some(official));
+    settings.in_force(official).is_none()
+        && owner::meant_name(&setting.name) == Some(official)
+        && meant.all(|other| other.name == setting.name)
 }
 
 /// More edits are another word.

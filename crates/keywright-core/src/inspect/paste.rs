@@ -1,7 +1,7 @@
 //! What a careless paste leaves around or inside a key.
 
 use super::character::{is_invisible, looks_like, name_of};
-use super::{Finding, Mend};
+use super::{Finding, Mend, placeholder, shape};
 use crate::cause::Cause;
 use crate::dotenv::is_variable_name;
 
@@ -20,8 +20,7 @@ pub(super) fn around_and_inside(value: &str) -> Vec<Finding> {
     }
     if from > 0 {
         let says = format!("`{}` was pasted with the key", shown(&value[..from]));
-        let cut = Mend::CutFront(value[..from].chars().count());
-        findings.push(Finding::error(Cause::HeaderMalformed, says).at(0).mended_by(cut));
+        findings.push(Finding::error(Cause::HeaderMalformed, says).at(0));
     }
     let (start, end) = match quotes(&value[from..]) {
         Some((opening, closing)) => {
@@ -31,7 +30,10 @@ pub(super) fn around_and_inside(value: &str) -> Vec<Finding> {
         None => (from, value.len()),
     };
     findings.extend(odd_characters(value, start, end));
-    findings
+    match sure(value) {
+        Some(skip) => findings.into_iter().map(|finding| finding.mended_by(Mend::Clean(skip))).collect(),
+        None => findings,
+    }
 }
 
 fn quoted(value: &str, from: usize, opening: Option<char>, closing: Option<char>) -> Finding {
@@ -46,7 +48,6 @@ fn quoted(value: &str, from: usize, opening: Option<char>, closing: Option<char>
     Finding::error(Cause::QuotesInKey, format!("{says} {}", name_of(quote)))
         .at(value[..at].chars().count())
         .character(quote)
-        .mended_by(Mend::DropForeign)
 }
 
 /// The first control or white space character, and the first one beyond ASCII.
@@ -56,12 +57,10 @@ fn odd_characters(value: &str, start: usize, end: usize) -> Vec<Finding> {
     let total = value.chars().count();
     let odd: Vec<(usize, char)> =
         inside.chars().enumerate().filter(|(_, c)| !c.is_ascii_graphic()).map(|(at, c)| (offset + at, c)).collect();
-    let readable = odd.iter().all(|(_, c)| is_invisible(*c));
     let found = |cause: Cause, (at, c): &(usize, char)| {
         let likeness = looks_like(*c).map(|ascii| format!(" in the place of `{ascii}`")).unwrap_or_default();
         let says = format!("{}{likeness} at position {at} of {total}", name_of(*c));
-        let finding = Finding::error(cause, says).at(*at).character(*c);
-        if readable { finding.mended_by(Mend::DropForeign) } else { finding }
+        Finding::error(cause, says).at(*at).character(*c)
     };
     let blank = odd.iter().find(|(_, c)| c.is_ascii()).map(|odd| found(Cause::WhitespaceOrNewline, odd));
     let hidden = odd.iter().find(|(_, c)| !c.is_ascii()).map(|odd| found(Cause::HiddenOrNonAsciiCharacter, odd));
@@ -75,12 +74,43 @@ fn odd_characters(value: &str, start: usize, end: usize) -> Vec<Finding> {
 /// Only for values whose right form is known otherwise, such as our own tokens, and for a mend that a
 /// person agreed to: a provider's key is never mended silently.
 pub fn cleaned(value: &str) -> String {
-    let visible: String = value.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').collect();
-    let mut text = visible.trim();
-    while let Some(rest) = pasted_prefix(text).and_then(|pasted| text.get(pasted.len()..)) {
-        text = rest.trim_start();
+    key_characters(&value[key_begins(value)..])
+}
+
+/// Where the key begins: behind blanks, quotes and everything that was pasted before it.
+fn key_begins(value: &str) -> usize {
+    let mut rest = value;
+    loop {
+        let bare = rest.trim_start_matches(|c: char| is_quote(c) || is_invisible(c));
+        let bare = pasted_prefix(bare).and_then(|pasted| bare.get(pasted.len()..)).unwrap_or(bare);
+        if bare.len() == rest.len() {
+            return value.len() - rest.len();
+        }
+        rest = bare;
     }
-    text.trim_matches(|c: char| is_quote(c) || c == ' ').to_owned()
+}
+
+/// What is left without the characters that no key has.
+pub(super) fn key_characters(text: &str) -> String {
+    text.chars().filter(|c| c.is_ascii_graphic() && !is_quote(*c)).collect()
+}
+
+/// How many bytes to skip so that [`key_characters`] of the rest are what was meant; `None` when that is not sure.
+///
+/// A character that can be seen and that no key has may stand for another one. White space inside may join
+/// two keys: it only goes when a whole key of a known kind is left.
+fn sure(value: &str) -> Option<usize> {
+    let begins = key_begins(value);
+    let rest = &value[begins..];
+    let key = key_characters(rest);
+    let known = |c: char| c.is_ascii_graphic() || is_invisible(c) || is_quote(c);
+    let bare = rest.trim_end_matches(|c: char| is_quote(c) || is_invisible(c));
+    let in_one_piece = !bare.contains(|c: char| c.is_whitespace() || is_quote(c));
+    let certain = rest.chars().all(known)
+        && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+        && (in_one_piece || shape::is_whole_key(&key))
+        && placeholder::instead_of_a_key(&key).is_none();
+    (certain && !key.is_empty()).then_some(begins)
 }
 
 /// The quotes at both ends; either may be missing.

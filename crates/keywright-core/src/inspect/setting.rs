@@ -101,13 +101,14 @@ impl Setting {
     fn mended_in_shell(&self, mend: &Mend) -> Fix {
         let name = &self.name;
         let (says, filter) = match mend {
-            Mend::DropForeign => (
+            Mend::Clean(0) => (
                 "Drop the characters that no key has.",
                 format!("printf %s \"${name}\" | LC_ALL=C tr -cd 'A-Za-z0-9_.-'"),
             ),
-            Mend::CutFront(count) => {
-                ("Keep what follows the pasted words.", format!("printf %s \"${name}\" | cut -c{}-", count + 1))
-            }
+            Mend::Clean(skip) => (
+                "Keep what follows the pasted words.",
+                format!("printf %s \"${name}\" | tail -c +{} | LC_ALL=C tr -cd 'A-Za-z0-9_.-'", skip + 1),
+            ),
             Mend::WriteLine => ("Set it again.", format!("printf %s \"${name}\"")),
             Mend::Decode => (
                 "Decode it; and encode it only once where it comes from.",

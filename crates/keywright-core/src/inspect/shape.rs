@@ -30,6 +30,14 @@ pub(super) fn judge(value: &str, provider: &ProviderSpec, now: Option<u64>) -> O
     beheaded(value, provider).or_else(|| foreign(value, provider)).or_else(|| Some(misshapen(value, provider)))
 }
 
+/// Whether a value is one whole key of a kind that nothing else looks like.
+pub(super) fn is_whole_key(value: &str) -> bool {
+    Catalogue::builtin().providers().iter().any(|provider| {
+        let fits = |shape: &KeyShape| shape.is_distinctive() && shape.fits(value) && lopsided(value, shape).is_none();
+        provider.keys.iter().any(fits) && joined(value, provider).is_none()
+    })
+}
+
 impl KeyShape {
     /// Whether a value has this shape: prefix, length, characters, marker.
     pub fn fits(&self, value: &str) -> bool {

@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
+use keywright_core::inspect::owner::sibling_names;
 use keywright_core::provider::{ProviderSpec, VariableRole, VariableStanding};
 use keywright_core::{Cause, Secret};
 
@@ -34,18 +35,6 @@ pub struct Hint {
     pub place: String,
     /// What was seen.
     pub says: String,
-}
-
-/// The names under which further keys of a variable are looked for.
-///
-/// ```
-/// let names: Vec<String> = keywright::sources::sibling_names("OPENAI_API_KEY").collect();
-/// assert_eq!(names.first().map(String::as_str), Some("OPENAI_API_KEY_1"));
-/// assert_eq!(names.last().map(String::as_str), Some("OPENAI_API_KEY_BACKUP"));
-/// ```
-pub fn sibling_names(name: &str) -> impl Iterator<Item = String> {
-    let numbered = (1..=9).map(|number| number.to_string());
-    numbered.chain(["BACKUP".to_owned()]).map(move |end| format!("{name}_{end}"))
 }
 
 impl Resolver {

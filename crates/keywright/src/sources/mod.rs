@@ -23,7 +23,7 @@ mod vault;
 
 use std::pin::Pin;
 
-pub use discover::{Discovery, Hint, sibling_names};
+pub use discover::{Discovery, Hint};
 pub use env::Environment;
 pub use error::SourceError;
 pub use helper::Helpers;

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use keywright_core::inspect::{
-    Finding, Holder, Place, Setting, Severity, base_url, names, setting::Settings, surroundings,
+    Finding, Holder, Place, Setting, Severity, base_url, names, owner, owner::sibling_names, setting::Settings,
+    surroundings,
 };
 use keywright_core::provider::{ProviderSpec, VariableRole, VariableStanding};
 use keywright_core::{Catalogue, Cause, Secret};
 
 use super::Survey;
-use crate::sources::{Found, Reference, sibling_names};
+use crate::sources::{Found, Reference};
 
 /// One key that is here.
 #[derive(Clone, Debug)]
@@ -115,11 +116,11 @@ pub(super) fn of(provider: &'static ProviderSpec, settings: &Settings, now: Opti
 pub(super) fn under_other_names(survey: &Survey, now: Option<u64>) -> Vec<Credential> {
     let known = |setting: &Setting| survey.credentials.iter().any(|known| known.secret.matches(&setting.value));
     let unread = |setting: &Setting| {
-        let owner = owner_by_shape(setting.value.expose())?;
+        let owner = owner::by_shape(setting.value.expose())?;
         let credential = Credential::of(setting, owner, &survey.settings, now);
         Some(Credential { standing: Standing::Unread, ..credential })
     };
-    let others = survey.settings.iter().filter(|setting| variable_owner(&setting.name).is_none() && !known(setting));
+    let others = survey.settings.iter().filter(|setting| owner::by_name(&setting.name).is_none() && !known(setting));
     others.filter_map(unread).collect()
 }
 
@@ -161,9 +162,9 @@ fn key_names(provider: &ProviderSpec) -> Vec<(String, VariableStanding)> {
 
 /// Whether a variable concerns a provider: by its name, by a slip in its name, or by its value.
 pub(super) fn is_relevant(name: &str, value: &str) -> bool {
-    variable_owner(name).is_some()
+    owner::by_name(name).is_some()
         || surroundings::PROXIES.contains(&name.to_ascii_uppercase().as_str())
-        || owner_by_shape(value).is_some()
+        || owner::by_shape(value).is_some()
         || official_names().any(|official| names::is_near_miss(name, official))
 }
 
@@ -178,25 +179,6 @@ pub(super) fn may_be_secret(name: &str) -> bool {
 
 fn official_names() -> impl Iterator<Item = &'static str> {
     Catalogue::builtin().providers().iter().filter_map(ProviderSpec::key_variable)
-}
-
-/// The provider that a variable's name belongs to.
-fn variable_owner(name: &str) -> Option<&'static ProviderSpec> {
-    let named = |provider: &&'static ProviderSpec| {
-        provider.variables.iter().any(|variable| variable.name == name)
-            || provider
-                .key_variable()
-                .is_some_and(|key| name.starts_with(key) && sibling_names(key).any(|sibling| sibling == name))
-    };
-    Catalogue::builtin().providers().iter().find(named)
-}
-
-/// The provider whose keys alone look so.
-fn owner_by_shape(value: &str) -> Option<&'static ProviderSpec> {
-    let fits = |provider: &&'static ProviderSpec| {
-        provider.keys.iter().any(|shape| !shape.weak && !shape.prefix.is_empty() && shape.fits(value.trim()))
-    };
-    Catalogue::builtin().providers().iter().find(fits)
 }
 
 fn reference(setting: &Setting) -> Reference {
