@@ -72,6 +72,9 @@ COMMANDS = {
     "explain as JSON": Command(["explain", "--json", "-"], stdin="Incorrect API key provided: <openai>."),
     "doctor": Command(["doctor"]),
     "doctor as JSON": Command(["doctor", "--json"]),
+    "doctor, fix shown": Command(["doctor", "--fix", "--env-file", "other.env", "--env-file", "dirty.env"]),
+    "doctor, fix written": Command(["doctor", "--fix", "--yes", "--env-file", "other.env", "--env-file", "dirty.env"]),
+    "doctor, fix as JSON": Command(["doctor", "--fix", "--yes", "--json", "--env-file", "dirty.env"]),
     "pages": Command(["pages", "list"]),
     "key as a command": Command(["<openai>"]),
     "key as an option": Command(["run", "--<openai>", "--", "true"]),
@@ -83,6 +86,11 @@ COMMANDS = {
 FILES = {
     ".env": "OPENAI_API_KEY=<openai>\nFIREWORKS_API_KEY=<fireworks>\nTOGETHER_API_KEY=<together>\n",
     "other.env": "OPENAI_API_KEY='<openai>\nFIREWORKS_API_KEY=<fireworks> # <fireworks>\n=<together>\n<together>\n",
+    "dirty.env": (
+        "\ufeffOPENAI_API_KEY = 'Bearer <openai>' # <together>\r\n<fireworks> = <openai>\r\n"
+        "export FIREWORKS_KEY=\u201c<fireworks>\u201d # <openai>\r\nTOGETHER_API_KEY=\"\u200b<together>\" <together>\r\n"
+        "MY_COPY=<openai>\r\nMY_COPY=<openai>\r\n"
+    ),
     "good.toml": '[[provider]]\nid = "openai"\nkeys = ["env://OPENAI_API_KEY", "dotenv://.env#OPENAI_API_KEY"]\n',
     "literal.toml": '[[provider]]\nid = "openai"\nkeys = ["<openai>"]\n[[provider]]\nid = "together"\nkeys = ["env://<together>"]\n',
     "helper.toml": '[[provider]]\nid = "openai"\nkeys = ["cmd://print"]\n[helper]\nprint = ["echo", "<openai>"]\n',

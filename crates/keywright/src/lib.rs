@@ -5,6 +5,7 @@
 
 pub mod exchange;
 pub mod http;
+pub mod mending;
 pub mod probe;
 pub mod sources;
 #[cfg(feature = "state")]

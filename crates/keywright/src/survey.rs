@@ -5,7 +5,7 @@
 
 mod credential;
 mod files;
-mod git;
+pub(crate) mod git;
 
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,7 @@
 //! `keywright doctor`: what is wrong with the keys of this machine, and what mends it.
 
 mod checks;
+mod fix;
 mod names;
 mod painter;
 mod report;
@@ -24,14 +25,15 @@ use crate::terminal::Terminal;
 ///
 /// Looks at the environment, at `.env` files and at keywright.toml: each key with its source, its mask
 /// and what is strange about it, down to the character; names that nothing reads; base URLs; what
-/// shadows what; who else can read the files. Nothing leaves this machine, nothing is changed, and no
-/// key is shown: the output is safe to paste.
+/// shadows what; who else can read the files. Nothing leaves this machine, and no key is shown: the
+/// output is safe to paste. Only `--fix` changes anything, after it showed what and asked.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   keywright doctor
   keywright doctor openai               only this provider, and say if it has no key
   keywright doctor --strict --json      for CI: warnings fail too
+  keywright doctor --fix                mend .env: shows a diff, asks, keeps a backup
   keywright doctor --list-checks
 
 Exit codes: 0 nothing is wrong (warnings allowed, unless --strict); 1 something is; 2 the command line
@@ -47,6 +49,13 @@ pub(crate) struct Args {
     /// Warnings are failures too.
     #[arg(long)]
     strict: bool,
+    /// Mend the dotenv files where it is sure what was meant: encoding, line ends, spaces, quotes, pasted words, hidden
+    /// characters, names, repeated lines, who can read them, what git ignores.
+    #[arg(long, conflicts_with_all = ["names", "list_checks"])]
+    fix: bool,
+    /// Write the changes of `--fix` without asking.
+    #[arg(long, short, requires = "fix")]
+    yes: bool,
     /// Print one JSON object for programs.
     #[arg(long)]
     json: bool,
@@ -75,15 +84,28 @@ async fn examine(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     resolver.adopt(&config.sources);
     let configured = references(&config);
     let scope = Scope { env_files: &args.env_files, configured: &configured, now: now() };
-    let survey = Survey::take(&resolver, &scope).await;
+    let mut survey = Survey::take(&resolver, &scope).await;
     terminal.guard(&survey.secrets());
-    let report = Report::new(checks::of(&survey, &config, &args.names), &survey, &args.names, &fingerprinter()?);
+    let mut mends = None;
+    if args.fix {
+        let done = fix::run(&survey, &resolver, args.yes, args.json, terminal).await?;
+        if done.applied {
+            survey = Survey::take(&resolver, &scope).await;
+            terminal.guard(&survey.secrets());
+        } else if !done.is_done() && !args.json {
+            return Ok(Exit::Unhealthy);
+        }
+        mends = Some(done);
+    }
+    let unmended = mends.as_ref().is_some_and(|mends| !mends.is_done());
+    let checks = checks::of(&survey, &config, &args.names);
+    let report = Report { mends, ..Report::new(checks, &survey, &args.names, &fingerprinter()?) };
     if args.json {
         terminal.out_json(&report)?;
     } else {
         painter::paint_report(&report, args.look(&resolver), terminal)?;
     }
-    Ok(args.exit(report.status))
+    Ok(if unmended { Exit::Unhealthy } else { args.exit(report.status) })
 }
 
 impl Args {

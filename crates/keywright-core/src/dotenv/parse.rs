@@ -214,9 +214,18 @@ fn quoted(text: &str, quote: char) -> Value<'_> {
     let inside = &text[1..=length];
     let after = first_line(&text[length + 2..]);
     let rest = after.trim();
-    let trouble = (!rest.is_empty() && !rest.starts_with('#'))
-        .then_some((Cause::QuotesInKey, "text follows the closing quote and is left out", length + 2));
-    Value { text: unescaped(inside, quote), taken: &text[..length + 2 + after.len()], skipped: 1, behind: after.len(), trouble }
+    let trouble = (!rest.is_empty() && !rest.starts_with('#')).then_some((
+        Cause::QuotesInKey,
+        "text follows the closing quote and is left out",
+        length + 2,
+    ));
+    Value {
+        text: unescaped(inside, quote),
+        taken: &text[..length + 2 + after.len()],
+        skipped: 1,
+        behind: after.len(),
+        trouble,
+    }
 }
 
 /// How many bytes the quoted text has. A quote that only closes beyond another assignment is not

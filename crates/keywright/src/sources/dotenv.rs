@@ -18,7 +18,7 @@ pub(super) struct DotenvFile {
 
 impl DotenvFile {
     pub(super) async fn contents(&self) -> Result<Dotenv, SourceError> {
-        let bytes = read_bounded(&self.path, LARGEST_FILE_BYTES).await?;
+        let bytes = read_bounded(&self.path, LARGEST_DOTENV_BYTES).await?;
         // Wrapped so that the text of the whole file is wiped too.
         let parsed = Dotenv::parse(&bytes);
         drop(String::from_utf8(bytes).map(Secret::new));
@@ -44,4 +44,4 @@ impl Source for DotenvFile {
 }
 
 /// The largest dotenv file that is read.
-const LARGEST_FILE_BYTES: u64 = 1024 * 1024;
+pub(crate) const LARGEST_DOTENV_BYTES: u64 = 1024 * 1024;

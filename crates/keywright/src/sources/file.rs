@@ -34,7 +34,7 @@ impl Source for SecretFile {
 }
 
 /// Reads a regular file of at most `limit` bytes, on a thread where waiting for a disk stops nobody.
-pub(super) async fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, SourceError> {
+pub(crate) async fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, SourceError> {
     let path = path.to_owned();
     tokio::task::spawn_blocking(move || read_now(&path, limit))
         .await

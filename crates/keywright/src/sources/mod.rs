@@ -24,8 +24,10 @@ mod vault;
 use std::pin::Pin;
 
 pub use discover::{Discovery, Hint};
+pub(crate) use dotenv::LARGEST_DOTENV_BYTES;
 pub use env::Environment;
 pub use error::SourceError;
+pub(crate) use file::read_bounded;
 pub use helper::Helpers;
 pub use reference::{Reference, ReferenceError};
 pub use resolver::{Asked, Found, Miss, Resolver};

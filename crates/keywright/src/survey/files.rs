@@ -12,6 +12,8 @@ use crate::sources::{Resolver, SourceError};
 /// A dotenv file, and what is strange about it.
 #[derive(Debug)]
 pub struct SurveyedFile {
+    /// As it was named, or looked for; from the directory of the survey.
+    pub path: PathBuf,
     /// What the world tells about it.
     pub facts: FileFacts,
     /// What it holds.
@@ -77,7 +79,7 @@ async fn surveyed(
         Err(SourceError::Dotenv(error)) => inspect(&facts, Err(*error)),
         Err(why) => vec![unreadable(*why, &facts.path)],
     };
-    SurveyedFile { facts, contents, findings }
+    SurveyedFile { path: path.to_owned(), facts, contents, findings }
 }
 
 fn unreadable(why: SourceError, path: &str) -> Finding {

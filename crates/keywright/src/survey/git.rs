@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::sources::Environment;
 
 /// Whether the next commit may hold this file. `None` without a repository, without git, or without an answer in time.
-pub(super) async fn commits(file: &Path, environment: &Environment) -> Option<bool> {
+pub(crate) async fn commits(file: &Path, environment: &Environment) -> Option<bool> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     in_repository(folder).then_some(())?;
     let mut command = tokio::process::Command::new("git");

@@ -87,7 +87,7 @@ fn no_key_at_all(survey: &Survey) -> Check {
 
 fn files(survey: &Survey) -> Check {
     let findings = survey.files.iter().filter(|file| file.facts.standing == FileStanding::Read);
-    let findings: Vec<Finding> = findings.flat_map(|file| cut(&file.findings)).collect();
+    let findings: Vec<Finding> = findings.flat_map(|file| file.findings.clone()).collect();
     let read: Vec<String> = survey
         .files
         .iter()
@@ -101,21 +101,9 @@ fn files(survey: &Survey) -> Check {
     Check::new(FILES, "Dotenv files", summary, findings)
 }
 
-/// A file that is no dotenv file has a finding in every line; the first ones tell enough.
-fn cut(findings: &[Finding]) -> Vec<Finding> {
-    let mut shown: Vec<Finding> = findings.iter().take(MOST_FINDINGS).cloned().collect();
-    if let Some(more) = findings.len().checked_sub(MOST_FINDINGS).filter(|more| *more > 0) {
-        shown.push(Finding::warning(Cause::EnvNotLoaded, format!("and {more} more; is this a dotenv file at all?")));
-    }
-    shown
-}
-
 fn surroundings(survey: &Survey) -> Check {
     let findings = survey.surroundings.clone();
     let proxies = findings.iter().filter(|finding| finding.cause == Cause::Proxy).count();
     let summary = if proxies == 0 { "no proxy".to_owned() } else { count(proxies, "proxy setting") };
     Check::new(SURROUNDINGS, "Surroundings", summary, findings)
 }
-
-/// More findings of one file are not shown.
-const MOST_FINDINGS: usize = 20;

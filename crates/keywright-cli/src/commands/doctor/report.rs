@@ -5,6 +5,7 @@ use keywright_core::inspect::{Finding, Place, Severity};
 use keywright_core::{Diagnosis, Fingerprinter};
 use serde::Serialize;
 
+use super::fix::Mends;
 use super::names::Name;
 
 /// What doctor found.
@@ -20,6 +21,9 @@ pub(super) struct Report {
     pub(super) credentials: Vec<KeyLine>,
     /// The worst finding as a diagnosis.
     pub(super) diagnosis: Option<Diagnosis>,
+    /// What `--fix` changed, or would change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) mends: Option<Mends>,
 }
 
 /// How a check ended.
@@ -96,6 +100,7 @@ impl Report {
             credentials: survey.credentials.iter().filter(wanted).map(|key| KeyLine::of(key, fingerprinter)).collect(),
             diagnosis: worst.map(|(check, finding)| finding.diagnosis(check.provider())),
             checks,
+            mends: None,
         }
     }
 

@@ -8,26 +8,27 @@ impl Mended {
     /// A unified diff without context, its lines masked. What concerns the whole file stands above it.
     pub fn diff(&self, path: &str) -> String {
         let whole = self.changes.iter().filter(|change| change.line.is_none());
-        let mut out: String = whole.map(|change| format!("# {path}: {}\n", change.says)).collect();
-        out.push_str(&format!("--- {path}\n+++ {path}\n"));
+        let mut lines: Vec<String> = whole.map(|change| format!("# {path}: {}", change.says)).collect();
+        lines.extend([format!("--- {path}"), format!("+++ {path}")]);
         let mut shift = 0;
         for (change, line) in self.changes.iter().filter_map(|change| Some((change, change.line?))) {
-            out.push_str(&hunk(change, line, &mut shift));
+            lines.extend(hunk(change, line, &mut shift));
         }
-        out
+        lines.push(String::new());
+        lines.join("\n")
     }
 }
 
 /// One change. A side without lines names the line before, as diff does.
-fn hunk(change: &Change, line: usize, shift: &mut isize) -> String {
+fn hunk(change: &Change, line: usize, shift: &mut isize) -> Vec<String> {
     let (before, after) = (change.before.len(), change.after.len());
-    let new = line.saturating_add_signed(*shift) - usize::from(after == 0);
+    let new = line.saturating_add_signed(*shift).saturating_sub(usize::from(after == 0));
     *shift += after.cast_signed() - before.cast_signed();
     let range = |line: usize, count: usize| if count == 1 { line.to_string() } else { format!("{line},{count}") };
-    let mut out = format!("@@ -{} +{} @@ {}\n", range(line, before), range(new, after), change.says);
-    out.extend(change.before.iter().map(|line| format!("-{line}\n")));
-    out.extend(change.after.iter().map(|line| format!("+{line}\n")));
-    out
+    let mut lines = vec![format!("@@ -{} +{} @@ {}", range(line, before), range(new, after), change.says)];
+    lines.extend(change.before.iter().map(|line| format!("-{line}")));
+    lines.extend(change.after.iter().map(|line| format!("+{line}")));
+    lines
 }
 
 /// Lines that belong together, with every value masked; comments are text that may hold a key too.

@@ -25,7 +25,8 @@ fn pattern(name: &str) -> String {
     let mut pattern = String::with_capacity(name.len());
     let last = name.chars().count().saturating_sub(1);
     for (at, c) in name.chars().enumerate() {
-        let special = matches!(c, '\\' | '*' | '?' | '[') || at == 0 && matches!(c, '#' | '!') || at == last && c == ' ';
+        let special =
+            matches!(c, '\\' | '*' | '?' | '[') || at == 0 && matches!(c, '#' | '!') || at == last && c == ' ';
         if special {
             pattern.push('\\');
         }

@@ -77,7 +77,8 @@ fn what_is_not_sure_stays() {
 #[test]
 fn utf16_becomes_utf8_and_bytes_that_are_no_text_are_refused() {
     let text = filled("FIREWORKS_API_KEY=<K>\r\n");
-    for (mark, unit) in [(&[0xff, 0xfe][..], u16::to_le_bytes as fn(u16) -> [u8; 2]), (&[0xfe, 0xff], u16::to_be_bytes)] {
+    for (mark, unit) in [(&[0xff, 0xfe][..], u16::to_le_bytes as fn(u16) -> [u8; 2]), (&[0xfe, 0xff], u16::to_be_bytes)]
+    {
         let bytes: Vec<u8> = mark.iter().copied().chain(text.encode_utf16().flat_map(unit)).collect();
         for bytes in [&bytes[..], &bytes[2..]] {
             let mended = mend(bytes, &|_| false).expect("text");
