@@ -22,8 +22,10 @@ struct Setup {
     variables: &'static [(&'static str, &'static str)],
     /// Written as they are; `.env` readable by its owner alone.
     files: Vec<(&'static str, Vec<u8>)>,
-    /// A command of the shell that makes it worse, and the folder in which everything is started.
-    before: &'static str,
+    /// A command that makes it worse.
+    prepare: &'static str,
+    /// Where everything is started.
+    folder: &'static str,
     /// What `doctor` is to say: the cause, and the place as source, line, column and position in the value.
     finds: (&'static str, &'static str),
     mend: Mend,
@@ -43,7 +45,7 @@ enum Mend {
 }
 
 fn setup(story: &'static str, finds: (&'static str, &'static str), mend: Mend) -> Setup {
-    Setup { story, variables: &[], files: Vec::new(), before: "true", finds, mend, strict: false }
+    Setup { story, variables: &[], files: Vec::new(), prepare: "true", folder: ".", finds, mend, strict: false }
 }
 
 impl Setup {
@@ -60,8 +62,12 @@ impl Setup {
         self
     }
 
-    fn before(self, before: &'static str) -> Self {
-        Self { before, ..self }
+    fn prepare(self, prepare: &'static str) -> Self {
+        Self { prepare, ..self }
+    }
+
+    fn inside(self, folder: &'static str) -> Self {
+        Self { folder, ..self }
     }
 
     fn strict(self) -> Self {
@@ -73,8 +79,9 @@ fn filled(text: &str) -> String {
     text.replace("<K>", &openai_key(1)).replace("<L>", &openai_key(2))
 }
 
-fn setups() -> Vec<Setup> {
-    use Mend::{Fix, FixToo, Printed};
+/// What is wrong is in a file, and `--fix` mends it.
+fn in_files() -> Vec<Setup> {
+    use Mend::{Fix, FixToo};
     let key = openai_key(1);
     let split = format!("OPENAI_API_KEY={}\u{200b}{}\n", &key[..12], &key[12..]);
     let utf16: Vec<u8> =
@@ -107,12 +114,19 @@ fn setups() -> Vec<Setup> {
             .strict(),
         setup("git would commit it", ("leaked_and_auto_disabled", ".env"), FixToo)
             .dotenv("OPENAI_API_KEY=<K>\n")
-            .before("git init -q")
+            .prepare("git init -q")
             .strict(),
         setup("everybody can read it", ("leaked_and_auto_disabled", ".env"), FixToo)
             .dotenv("OPENAI_API_KEY=<K>\n")
-            .before("chmod 644 .env")
+            .prepare("chmod 644 .env")
             .strict(),
+    ]
+}
+
+/// What is wrong is in the shell, or in a value that only a person may change.
+fn elsewhere() -> Vec<Setup> {
+    use Mend::Printed;
+    vec![
         setup("docker --env-file kept the quotes", ("quotes_in_key", "environment variable OPENAI_API_KEY@0"), Printed)
             .env(&[("OPENAI_API_KEY", "\"<K>\"")]),
         setup("a newline from a file", ("whitespace_or_newline", "environment variable OPENAI_API_KEY@164"), Printed)
@@ -145,7 +159,8 @@ fn setups() -> Vec<Setup> {
             .strict(),
         setup("started in a folder below", ("env_not_loaded", "../.env:1"), Printed)
             .dotenv("OPENAI_API_KEY=<K>\n")
-            .before("mkdir app; cd app"),
+            .prepare("mkdir app")
+            .inside("app"),
     ]
 }
 
@@ -163,22 +178,16 @@ impl<'a> Scene<'a> {
             fs::write(&path, bytes).expect("written");
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("changed");
         }
-        let scene = Self { setup, folder };
-        // What it makes is there for every shell that follows.
-        scene.shell("true");
-        scene
+        let status = Command::new("sh").args(["-c", setup.prepare]).current_dir(folder.path()).status();
+        assert!(status.expect("a shell starts").success(), "{}", setup.story);
+        Self { setup, folder }
     }
 
-    /// The exit code and the output of commands, each in the shell that the one before left.
+    /// The exit code and the output of commands of one shell.
     fn shell(&self, commands: &str) -> (i32, String) {
-        let once = self
-            .setup
-            .before
-            .replace("mkdir ", "mkdir -p ")
-            .replace("chmod 644 .env", "test -e done || chmod 644 .env");
         let mut command = Command::new("sh");
-        command.args(["-c", &format!("{once}; touch {}/done; {commands}", self.folder.path().display())]);
-        command.current_dir(self.folder.path()).stdin(Stdio::null()).env_clear();
+        command.args(["-c", commands]).stdin(Stdio::null()).env_clear();
+        command.current_dir(self.folder.path().join(self.setup.folder));
         command.env("PATH", env!("PATH")).env("keywright", env!("CARGO_BIN_EXE_keywright"));
         command.envs(self.setup.variables.iter().map(|(name, value)| (*name, filled(value))));
         let output = command.output().expect("a shell starts");
@@ -219,7 +228,7 @@ fn place_of(finding: &Value) -> String {
 #[test]
 fn each_set_up_is_named_mended_and_then_healthy() {
     println!("| set-up | finding | place | mended by |\n|---|---|---|---|");
-    for setup in setups() {
+    for setup in in_files().into_iter().chain(elsewhere()) {
         let scene = Scene::new(&setup);
         let (code, report) = scene.shell(scene.doctor());
         assert_eq!(code, 1, "{}: {report}", setup.story);
