@@ -123,6 +123,9 @@ providers = ["<openai>"]
     "broken.toml": '[[provider]]\nid = "openai"\nkeys = ["<openai>\n',
 }
 
+"""What `doctor --fix` keeps of the files it mends, for their owner alone."""
+BACKUPS = ("dirty.env.bak", "other.env.bak")
+
 
 @pytest.fixture
 def canaries() -> dict[str, canary.Canary]:
@@ -153,7 +156,9 @@ def test_no_command_shows_a_key(name, canaries, tmp_path):
     for known in canaries.values():
         known.must_not_show("standard output", ended.stdout)
         known.must_not_show("standard error", ended.stderr)
-        known.must_not_show_in_files(tmp_path, FILES)
+        known.must_not_show_in_files(tmp_path, {*FILES, *BACKUPS})
+    for backup in filter(pathlib.Path.exists, (tmp_path / name for name in BACKUPS)):
+        assert backup.stat().st_mode & 0o777 == 0o600
 
 
 def test_the_program_that_run_starts_holds_no_key(canaries, tmp_path):
