@@ -10,5 +10,7 @@ pub mod probe;
 pub mod sources;
 #[cfg(feature = "state")]
 pub mod state;
+#[cfg(all(feature = "state", feature = "keyring"))]
+pub mod store;
 pub mod survey;
 pub mod trust;

@@ -17,7 +17,7 @@ mod identity;
 mod killed;
 mod memory;
 mod migrations;
-mod private;
+pub(crate) mod private;
 mod store;
 mod timestamp;
 

@@ -3,6 +3,8 @@
 //! A passphrase, an X25519 identity or an SSH key opens them, as the `age` command does. Opening one with a passphrase takes a
 //! second on purpose, so what was opened is kept in memory until the file changes.
 
+mod keys;
+
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -11,10 +13,11 @@ use std::time::SystemTime;
 
 use ::age::armor::ArmoredReader;
 use ::age::secrecy::SecretString;
-use ::age::{DecryptError, Decryptor, Identity, IdentityFile};
+use ::age::{DecryptError, Decryptor, Identity};
 use keywright_core::{Dotenv, Secret};
 
-use super::file::{member, read_bounded, without_last_newline};
+pub(crate) use self::keys::{IdentityText, Keys, identity_beside};
+use super::file::{member, read_bounded};
 use super::{BoxFuture, Environment, Reading, Source, SourceError};
 
 /// An encrypted file. The name asked for is a field of it.
@@ -28,9 +31,15 @@ pub(super) struct AgeFile {
     pub(super) opened: Opened,
 }
 
-/// What was opened, by path, until the file changes.
+/// What was opened, by path, until the file changes; and the passphrase that a person typed.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Opened(Arc<Mutex<HashMap<PathBuf, (Stamp, Secret)>>>);
+pub(super) struct Opened(Arc<Mutex<Memory>>);
+
+#[derive(Debug, Default)]
+struct Memory {
+    files: HashMap<PathBuf, (Stamp, Secret)>,
+    passphrase: Option<Secret>,
+}
 
 /// What tells one version of a file from the next.
 type Stamp = (u64, Option<SystemTime>);
@@ -53,16 +62,19 @@ impl AgeFile {
     async fn text(&self) -> Result<Secret, SourceError> {
         let stamp = stamp(&self.path);
         if let Some(stamp) = stamp
-            && let Some((_, text)) = self.opened.lock().get(&self.path).filter(|(known, _)| *known == stamp)
+            && let Some((_, text)) = self.opened.lock().files.get(&self.path).filter(|(known, _)| *known == stamp)
         {
             return Ok(text.clone());
         }
         let bytes = read_bounded(&self.path, LARGEST_FILE_BYTES).await?;
-        let keys = Keys::find(&self.environment).await?;
+        let keys = Keys::find(&self.environment, &self.path, self.opened.passphrase()).await?;
+        if keys.none() {
+            return Err(SourceError::NoAgeKey);
+        }
         let opening = tokio::task::spawn_blocking(move || open(&bytes, &keys)).await;
         let text = opening.unwrap_or(Err(SourceError::NotAge))?;
         if let Some(stamp) = stamp {
-            self.opened.lock().insert(self.path.clone(), (stamp, text.clone()));
+            self.opened.lock().files.insert(self.path.clone(), (stamp, text.clone()));
         }
         Ok(text)
     }
@@ -74,7 +86,16 @@ fn stamp(path: &Path) -> Option<Stamp> {
 }
 
 impl Opened {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, (Stamp, Secret)>> {
+    /// Opens files with this passphrase too, unless the environment has one.
+    pub(super) fn use_passphrase(&self, passphrase: Secret) {
+        self.lock().passphrase = Some(passphrase);
+    }
+
+    pub(super) fn passphrase(&self) -> Option<Secret> {
+        self.lock().passphrase.clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Memory> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -88,54 +109,8 @@ fn field_of(text: &Secret, field: &str) -> Result<Option<Reading>, SourceError> 
     Ok(file.last(field).map(|entry| Reading { secret: entry.value.clone(), line: Some(entry.line) }))
 }
 
-/// What may open a file.
-struct Keys {
-    passphrase: Option<Secret>,
-    /// The text of an identity file, and its name.
-    identity: Option<(Secret, String)>,
-}
-
-impl Keys {
-    /// A passphrase from `KEYWRIGHT_AGE_PASSPHRASE` or from the file that `KEYWRIGHT_AGE_PASSPHRASE_FILE` names; identities
-    /// from the file that `KEYWRIGHT_AGE_IDENTITY` or, as sops has it, `SOPS_AGE_KEY_FILE` names.
-    async fn find(environment: &Environment) -> Result<Self, SourceError> {
-        let mut keys = Self { passphrase: environment.secret("KEYWRIGHT_AGE_PASSPHRASE")?, identity: None };
-        if let Some(path) = environment.value("KEYWRIGHT_AGE_PASSPHRASE_FILE") {
-            let text = secret_text(Path::new(&path)).await?;
-            keys.passphrase = Some(without_last_newline(&text));
-        }
-        let named = environment.value("KEYWRIGHT_AGE_IDENTITY").or_else(|| environment.value("SOPS_AGE_KEY_FILE"));
-        if let Some(path) = named {
-            let name = path.to_string_lossy().into_owned();
-            keys.identity = Some((secret_text(Path::new(&path)).await?, name));
-        }
-        if keys.passphrase.is_none() && keys.identity.is_none() { Err(SourceError::NoAgeKey) } else { Ok(keys) }
-    }
-
-    fn identities(&self) -> Result<Vec<Box<dyn Identity>>, SourceError> {
-        let Some((text, name)) = &self.identity else {
-            return Err(SourceError::NoAgeKey);
-        };
-        if text.expose().contains("PRIVATE KEY-----") {
-            let key = ::age::ssh::Identity::from_buffer(text.expose().as_bytes(), Some(name.clone()));
-            return match key.map_err(|_| SourceError::BadAgeIdentity)? {
-                ::age::ssh::Identity::Unencrypted(key) => Ok(vec![Box::new(::age::ssh::Identity::from(key))]),
-                ::age::ssh::Identity::Encrypted(_) => Err(SourceError::LockedAgeIdentity),
-                ::age::ssh::Identity::Unsupported(_) => Err(SourceError::BadAgeIdentity),
-            };
-        }
-        let file = IdentityFile::from_buffer(text.expose().as_bytes()).map_err(|_| SourceError::BadAgeIdentity)?;
-        let identities = file.into_identities().map_err(|_| SourceError::BadAgeIdentity)?;
-        Ok(identities.into_iter().map(|identity| identity as Box<dyn Identity>).collect())
-    }
-}
-
-async fn secret_text(path: &Path) -> Result<Secret, SourceError> {
-    let bytes = read_bounded(path, super::file::LARGEST_SECRET_BYTES).await.map_err(|_| SourceError::BadAgeIdentity)?;
-    String::from_utf8(bytes).map(Secret::new).map_err(|_| SourceError::BadAgeIdentity)
-}
-
-fn open(bytes: &[u8], keys: &Keys) -> Result<Secret, SourceError> {
+/// The text of an encrypted file.
+pub(crate) fn open(bytes: &[u8], keys: &Keys) -> Result<Secret, SourceError> {
     let decryptor = Decryptor::new_buffered(ArmoredReader::new(bytes)).map_err(|error| refusal(&error))?;
     let opened = if decryptor.is_scrypt() {
         let passphrase = keys.passphrase.as_ref().ok_or(SourceError::NoAgeKey)?;
@@ -143,7 +118,11 @@ fn open(bytes: &[u8], keys: &Keys) -> Result<Secret, SourceError> {
         identity.set_max_work_factor(MOST_WORK);
         decryptor.decrypt(std::iter::once(&identity as &dyn Identity))
     } else {
-        let identities = keys.identities()?;
+        if keys.identities.is_empty() {
+            return Err(SourceError::NoAgeKey);
+        }
+        let texts = keys.identities.iter().map(IdentityText::identities).collect::<Result<Vec<_>, _>>()?;
+        let identities: Vec<Box<dyn Identity>> = texts.into_iter().flatten().collect();
         decryptor.decrypt(identities.iter().map(|identity| &**identity))
     };
     let mut text = Vec::new();
@@ -189,7 +168,7 @@ mod tests {
     }
 
     fn opened(bytes: &[u8], passphrase: Option<&str>) -> Result<String, SourceError> {
-        let keys = Keys { passphrase: passphrase.map(Secret::new), identity: None };
+        let keys = Keys { passphrase: passphrase.map(Secret::new), identities: Vec::new() };
         open(bytes, &keys).map(|text| text.expose().to_owned())
     }
 
@@ -221,8 +200,8 @@ mod tests {
         let read = async || file.read("openai").await.map(|found| found.map(|found| found.secret.expose().to_owned()));
         std::fs::write(&path, with_passphrase("openai=one", "p", 4)).expect("written");
         assert_eq!(read().await, Ok(Some("one".to_owned())));
-        let (stamp, _) = file.opened.lock().get(&path).cloned().expect("kept");
-        file.opened.lock().insert(path.clone(), (stamp, Secret::new("openai=kept")));
+        let (stamp, _) = file.opened.lock().files.get(&path).cloned().expect("kept");
+        file.opened.lock().files.insert(path.clone(), (stamp, Secret::new("openai=kept")));
         assert_eq!(read().await, Ok(Some("kept".to_owned())), "not opened a second time");
         std::fs::write(&path, with_passphrase("openai=another", "p", 4)).expect("written");
         assert_eq!(read().await, Ok(Some("another".to_owned())));

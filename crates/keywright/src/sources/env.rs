@@ -40,6 +40,11 @@ impl Environment {
         Self(Kind::Given(Arc::new(pairs.collect())))
     }
 
+    /// Whether it is the environment of this process: only then is this session's keyring the right one.
+    pub const fn is_process(&self) -> bool {
+        matches!(self.0, Kind::Process)
+    }
+
     /// The value of a variable, if it is set.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn value(&self, name: impl AsRef<OsStr>) -> Option<OsString> {

@@ -55,6 +55,12 @@ pub enum SourceError {
     /// The secret is there and has no such field.
     #[error("the secret has no such field")]
     NoField,
+    /// Others can read it, so that it is no secret.
+    #[error("it is open to other users (mode {mode:o})")]
+    OpenToOthers {
+        /// The permission bits.
+        mode: u32,
+    },
     /// No answer came in time.
     #[error("no answer within {seconds} s")]
     TimedOut {
@@ -203,6 +209,7 @@ impl SourceError {
             | Self::BadVaultAddress => Cause::MissingKey,
             Self::Dotenv(_)
             | Self::Denied
+            | Self::OpenToOthers { .. }
             | Self::KeyringLocked
             | Self::KeyringAmbiguous
             | Self::KeyringRefused
@@ -229,6 +236,9 @@ impl SourceError {
     /// What to do about it, where that is more than "put the key there".
     pub const fn help(self) -> Option<&'static str> {
         Some(match self {
+            Self::OpenToOthers { .. } => {
+                "Close it with `chmod 600`, and make new keys if somebody else may have read it."
+            }
             Self::NoField => "Look at the names of its fields; the one after `#` must be among them.",
             Self::NoCredentials => {
                 "Add `LoadCredential=NAME:/path` or `SetCredentialEncrypted=…` to the unit and restart it."

@@ -4,15 +4,15 @@
 //! lists every place that was asked and what it said: that list is the evidence.
 
 #[cfg(feature = "age")]
-mod age;
+pub(crate) mod age;
 mod discover;
 mod dotenv;
 mod env;
 mod error;
-mod file;
+pub(crate) mod file;
 mod helper;
 #[cfg(feature = "keyring")]
-mod keyring;
+pub(crate) mod keyring;
 mod op;
 mod process;
 mod reference;
@@ -29,6 +29,7 @@ pub use env::Environment;
 pub use error::SourceError;
 pub(crate) use file::read_bounded;
 pub use helper::Helpers;
+pub(crate) use reference::looks_like_a_key;
 pub use reference::{Reference, ReferenceError};
 pub use resolver::{Asked, Found, Miss, Resolver};
 pub use settings::SourceSettings;

@@ -267,7 +267,7 @@ fn unknown_scheme(scheme: &str) -> ReferenceError {
     ReferenceError::UnknownScheme { scheme: scheme.to_owned(), near }
 }
 
-fn looks_like_a_key(text: &str) -> bool {
+pub(crate) fn looks_like_a_key(text: &str) -> bool {
     let shapes = Catalogue::builtin().providers().iter().flat_map(|provider| &provider.keys);
     text.starts_with(keywright_core::token::TOKEN_PREFIX)
         || shapes

@@ -130,6 +130,17 @@ impl Resolver {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Opens age files with a passphrase that a person typed, unless the environment has one.
+    #[cfg(feature = "age")]
+    pub fn use_passphrase(&self, passphrase: Secret) {
+        self.opened.use_passphrase(passphrase);
+    }
+
+    #[cfg(feature = "state")]
+    pub(crate) fn passphrase(&self) -> Option<Secret> {
+        self.opened.passphrase()
+    }
+
     /// Reads the place that a reference names, now.
     pub fn resolve<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Found, Miss>> {
         Box::pin(async move {

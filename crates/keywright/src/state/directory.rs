@@ -40,12 +40,12 @@ impl Directory {
     }
 
     /// The path of a file in it.
-    pub(super) fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
     /// Makes the folder, for its owner alone. One that is there and open to others is refused.
-    pub(super) fn create(&self) -> Result<(), StateError> {
+    pub(crate) fn create(&self) -> Result<(), StateError> {
         private::create_directory(&self.0)
     }
 }

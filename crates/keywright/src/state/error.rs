@@ -119,7 +119,7 @@ impl StateError {
     }
 
     /// What the operating system said about a file.
-    pub(super) fn of_io(path: &Path, error: &io::Error) -> Self {
+    pub(crate) fn of_io(path: &Path, error: &io::Error) -> Self {
         let path = path.to_owned();
         match error.kind() {
             io::ErrorKind::PermissionDenied => Self::Denied { path },

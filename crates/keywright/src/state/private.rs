@@ -19,7 +19,7 @@ pub(super) fn create_directory(path: &Path) -> Result<(), StateError> {
 }
 
 /// Makes an empty file for its owner alone; one that is there stays as it is.
-pub(super) fn touch(path: &Path) -> Result<(), StateError> {
+pub(crate) fn touch(path: &Path) -> Result<(), StateError> {
     match create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         made => made.map(drop).map_err(|error| StateError::of_io(path, &error)),
@@ -27,7 +27,7 @@ pub(super) fn touch(path: &Path) -> Result<(), StateError> {
 }
 
 /// Refuses a file or folder that others can read or change.
-pub(super) fn check_mode(path: &Path) -> Result<(), StateError> {
+pub(crate) fn check_mode(path: &Path) -> Result<(), StateError> {
     #[cfg(unix)]
     {
         let found = fs::metadata(path).map_err(|error| StateError::of_io(path, &error))?;
@@ -55,12 +55,8 @@ pub(super) fn read(path: &Path) -> Result<Option<Secret>, StateError> {
 }
 
 /// Writes a small file once, whole or not at all. When another process was faster, its content stands and is returned.
-pub(super) fn write_once(path: &Path, content: &Secret) -> Result<Secret, StateError> {
-    let mut name = path.as_os_str().to_owned();
-    // Two processes, or two threads of one, may be at it.
-    let random = getrandom::u64().map_err(|_| StateError::NoRandom)?;
-    name.push(format!(".{random:016x}.new"));
-    let fresh = PathBuf::from(name);
+pub(crate) fn write_once(path: &Path, content: &Secret) -> Result<Secret, StateError> {
+    let fresh = fresh_name(path)?;
     let written = (|| {
         let mut file = create(&fresh)?;
         file.write_all(content.expose().as_bytes())?;
@@ -78,6 +74,54 @@ pub(super) fn write_once(path: &Path, content: &Secret) -> Result<Secret, StateE
         Err(error) => Err(StateError::of_io(path, &error)),
     }
 }
+
+/// Replaces a file by new content, whole or not at all. One that was there keeps its permissions.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), StateError> {
+    let fresh = fresh_name(path)?;
+    let written = (|| {
+        let mut file = create(&fresh)?;
+        if let Ok(before) = fs::metadata(path) {
+            file.set_permissions(before.permissions())?;
+        }
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&fresh, path)
+    })();
+    if let Err(error) = written {
+        let _ = fs::remove_file(&fresh);
+        return Err(StateError::of_io(path, &error));
+    }
+    // The name is in the folder; that must reach the disk too. Not every file system can be asked for it.
+    let _ = path.parent().and_then(|folder| File::open(folder).ok()).map(|folder| folder.sync_all());
+    Ok(())
+}
+
+/// Removes what a process that was killed left behind while it replaced this file. The caller holds its lock.
+pub(crate) fn remove_leftovers(path: &Path) {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
+        return;
+    };
+    let leftover = |found: &str| {
+        let random = found.strip_prefix(name).and_then(|rest| rest.strip_prefix('.')?.strip_suffix(NEW));
+        random.is_some_and(|random| random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(leftover) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// A name beside a file that nobody else uses: two processes, or two threads of one, may be at it.
+fn fresh_name(path: &Path) -> Result<PathBuf, StateError> {
+    let mut name = path.as_os_str().to_owned();
+    let random = getrandom::u64().map_err(|_| StateError::NoRandom)?;
+    name.push(format!(".{random:016x}{NEW}"));
+    Ok(PathBuf::from(name))
+}
+
+/// The end of the name of a file that is being written.
+const NEW: &str = ".new";
 
 fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();

@@ -1,0 +1,175 @@
+//! Where keys are put: the writing side of `sources`.
+//!
+//! The keyring of the operating system, or an embedded vault: one age file of this user. A write is whole or it did not
+//! happen; what was stored before outlives every failure. Two processes do not undo each other's work.
+
+mod error;
+mod keyring;
+mod name;
+mod seal;
+mod shelf;
+mod vault;
+
+use std::path::PathBuf;
+
+use keywright_core::{ProviderSpec, Secret};
+
+pub use self::error::StoreError;
+pub use self::name::{KeyName, NameError};
+pub use self::shelf::{Kept, Shelf};
+use self::vault::Vault;
+use crate::sources::{Asked, Reference, Resolver, SourceError};
+use crate::state::{Directory, StateError};
+
+/// A kind of store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The keyring of the operating system.
+    Keyring,
+    /// The embedded vault.
+    Age,
+}
+
+impl Kind {
+    /// Its name on the command line and in JSON.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Keyring => "keyring",
+            Self::Age => "age",
+        }
+    }
+}
+
+/// The stores of this user.
+#[derive(Clone, Debug)]
+pub struct KeyStore {
+    resolver: Resolver,
+    directory: Result<Directory, StateError>,
+}
+
+impl KeyStore {
+    /// The stores that belong to a resolver's environment.
+    pub fn of(resolver: &Resolver) -> Self {
+        Self { directory: Directory::of(resolver.environment()), resolver: resolver.clone() }
+    }
+
+    /// The file of the embedded vault.
+    pub fn vault_path(&self) -> Result<PathBuf, StoreError> {
+        Ok(self.directory.clone()?.file(VAULT_FILE))
+    }
+
+    /// The store for new keys: the keyring if one answers, else the vault.
+    pub async fn preferred(&self) -> Kind {
+        let keyring = self.resolver.environment().is_process() && keyring::answers().await.is_ok();
+        if keyring { Kind::Keyring } else { Kind::Age }
+    }
+
+    /// The place of a provider's key in a store.
+    pub fn reference(&self, kind: Kind, provider: &ProviderSpec, name: &KeyName) -> Result<Reference, StoreError> {
+        Ok(match kind {
+            Kind::Keyring => Reference::Keyring { service: provider.id.clone(), account: name.as_str().to_owned() },
+            Kind::Age => Reference::Age { path: self.vault_path()?, field: name.field(provider) },
+        })
+    }
+
+    /// Stores a key, in the place of the one that was there.
+    pub async fn put(&self, reference: &Reference, key: &Secret) -> Result<(), StoreError> {
+        match reference {
+            Reference::Keyring { service, account } => keyring::put(service, account, key)
+                .await
+                .map_err(|why| StoreError::Source { place: reference.to_string(), why }),
+            Reference::Age { path, field } => {
+                let (field, key) = (field.clone(), key.clone());
+                let insert = move |keys: &mut vault::Fields| {
+                    keys.insert(field, key.expose().into());
+                    true
+                };
+                self.vault(path).change(vault::Absent::Create, insert).await.map(drop)
+            }
+            _ => Err(StoreError::ReadOnly { reference: reference.to_string() }),
+        }
+    }
+
+    /// Takes a key out of its store. `false` when it was not there.
+    pub async fn remove(&self, reference: &Reference) -> Result<bool, StoreError> {
+        match reference {
+            Reference::Keyring { service, account } => keyring::remove(service, account)
+                .await
+                .map_err(|why| StoreError::Source { place: reference.to_string(), why }),
+            Reference::Age { path, field } => {
+                let field = field.clone();
+                let remove = move |keys: &mut vault::Fields| keys.remove(&field).is_some();
+                self.vault(path).change(vault::Absent::Leave, remove).await
+            }
+            _ => Err(StoreError::ReadOnly { reference: reference.to_string() }),
+        }
+    }
+
+    /// The keys of these providers, in every store.
+    pub async fn shelf(&self, providers: &[&'static ProviderSpec]) -> Shelf {
+        let mut shelf = Shelf::default();
+        shelf.take(KEYRING_PLACE, self.in_keyring(providers, keyring::PATIENCE).await);
+        shelf.take(VAULT_PLACE, self.in_vault(providers).await);
+        shelf
+    }
+
+    /// The keys of these providers for a program that starts: the keyring first, then the vault for those that the
+    /// keyring has none of. A keyring that does not answer soon is left alone.
+    pub async fn discover(&self, providers: &[&'static ProviderSpec]) -> Shelf {
+        let mut shelf = Shelf::default();
+        if providers.is_empty() {
+            return shelf;
+        }
+        shelf.take(KEYRING_PLACE, self.in_keyring(providers, keyring::AT_A_START).await);
+        let without = |provider: &&&'static ProviderSpec| shelf.of(provider).next().is_none();
+        let left: Vec<&'static ProviderSpec> = providers.iter().filter(without).copied().collect();
+        if !left.is_empty() {
+            shelf.take(VAULT_PLACE, self.in_vault(&left).await);
+        }
+        shelf
+    }
+
+    async fn in_keyring(
+        &self,
+        providers: &[&'static ProviderSpec],
+        limit: std::time::Duration,
+    ) -> Result<Vec<Kept>, SourceError> {
+        if !self.resolver.environment().is_process() {
+            return Err(SourceError::NoKeyring);
+        }
+        keyring::held(providers, limit).await
+    }
+
+    async fn in_vault(&self, providers: &[&'static ProviderSpec]) -> Result<Vec<Kept>, SourceError> {
+        let path = self.vault_path().map_err(|_| SourceError::NoFile)?;
+        let fields = self.vault(&path).fields().await?;
+        Ok(shelf::of_vault(&path, fields, providers))
+    }
+
+    fn vault(&self, path: &std::path::Path) -> Vault {
+        let ours = self.directory.as_ref().ok().filter(|directory| directory.file(VAULT_FILE) == path);
+        Vault {
+            path: self.resolver.directory().join(path),
+            directory: ours.cloned(),
+            environment: self.resolver.environment().clone(),
+            typed: self.resolver.passphrase(),
+        }
+    }
+}
+
+impl Shelf {
+    fn take(&mut self, place: &str, found: Result<Vec<Kept>, SourceError>) {
+        match found {
+            Ok(kept) => self.keys.extend(kept),
+            Err(why) => self.asked.push(Asked { place: place.to_owned(), why }),
+        }
+    }
+}
+
+/// How reports name the stores.
+const KEYRING_PLACE: &str = "the keyring";
+const VAULT_PLACE: &str = "the key vault";
+const VAULT_FILE: &str = "keys.age";
+
+#[cfg(test)]
+mod tests;
