@@ -152,8 +152,8 @@ class Program:
 
 
 def surroundings(home: str) -> dict[str, str]:
-    """Only what a program needs to run: the developer's own keys and settings must not be found."""
-    return {"PATH": os.environ["PATH"], "HOME": home}
+    """Only what a program needs to run: the developer's own keys, settings and keyring must not be found."""
+    return {"PATH": os.environ["PATH"], "HOME": home, "DBUS_SESSION_BUS_ADDRESS": "disabled:"}
 
 
 def url_of(address: str) -> str:

@@ -48,6 +48,15 @@ pub(crate) enum CliError {
     /// What this installation remembers cannot be used.
     #[error(transparent)]
     State(#[from] keywright::state::StateError),
+    /// A store did not take or give back a key.
+    #[error(transparent)]
+    Store(#[from] keywright::store::StoreError),
+    /// The command line asks for something that cannot be done.
+    #[error("{message}")]
+    Usage { message: String, help: Option<String> },
+    /// What was asked about is not there, or is not good enough.
+    #[error("{message}")]
+    Unmet { message: String, help: Option<String> },
     /// stdout is closed or broken.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
@@ -66,7 +75,8 @@ impl CliError {
             Self::NoKey { help, .. } => Some(help.clone()),
             Self::Required { .. } => Some("put the key there, or set `if_missing = \"warn\"` for it".to_owned()),
             Self::State(error) => error.help(),
-            Self::Gateway { help, .. } => help.clone(),
+            Self::Store(error) => error.help(),
+            Self::Gateway { help, .. } | Self::Usage { help, .. } | Self::Unmet { help, .. } => help.clone(),
             Self::Program { exit, .. } => Some(match exit {
                 Exit::NotExecutable => {
                     "make it executable with `chmod +x`, or start it through its interpreter".to_owned()
@@ -86,7 +96,8 @@ impl CliError {
             | Self::Exists { .. }
             | Self::NotOurs { .. }
             | Self::Config { .. }
-            | Self::EnvFile { .. } => Exit::Usage,
+            | Self::EnvFile { .. }
+            | Self::Usage { .. } => Exit::Usage,
             Self::Program { exit, .. } => *exit,
             // Whoever read our output has seen enough: `keywright … | head`.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Healthy,
@@ -96,6 +107,8 @@ impl CliError {
             | Self::Required { .. }
             | Self::Gateway { .. }
             | Self::State(_)
+            | Self::Store(_)
+            | Self::Unmet { .. }
             | Self::Random(_)
             | Self::Output(_) => Exit::Unhealthy,
         }

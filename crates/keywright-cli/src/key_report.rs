@@ -1,8 +1,10 @@
 //! What is known about each key before anything uses it: presence and format, never the value.
 
+use keywright::probe::Probed;
 use keywright::sources::{Found, Miss};
 use keywright_core::inspect::{Finding, Severity, inspect};
-use keywright_core::{Cause, Fix, ProviderSpec};
+use keywright_core::ring::Look;
+use keywright_core::{Cause, Fix, ProviderSpec, Secret};
 use keywright_gateway::{IfMissing, KeySettings};
 use serde::Serialize;
 
@@ -60,7 +62,12 @@ pub(crate) enum KeyState {
 impl KeySeen {
     /// Inspects a key that was found.
     pub(crate) fn inspected(provider: &ProviderSpec, found: &Found) -> Self {
-        let findings = inspect(found.secret.expose(), provider);
+        Self { reference: found.reference.to_string(), ..Self::entered(provider, &found.secret, &found.place) }
+    }
+
+    /// Inspects a key that no reference leads to yet.
+    pub(crate) fn entered(provider: &ProviderSpec, key: &Secret, place: &str) -> Self {
+        let findings = inspect(key.expose(), provider);
         let state = match findings.first().map(|finding| finding.severity) {
             None | Some(Severity::Note) => KeyState::Good,
             Some(Severity::Warning) => KeyState::Doubtful,
@@ -68,9 +75,9 @@ impl KeySeen {
         };
         Self {
             provider: provider.id.clone(),
-            reference: found.reference.to_string(),
-            place: found.place.clone(),
-            masked: (!found.secret.expose().is_empty()).then(|| found.secret.masked()),
+            reference: String::new(),
+            place: place.to_owned(),
+            masked: (!key.expose().is_empty()).then(|| key.masked()),
             state,
             findings,
             required: false,
@@ -104,10 +111,19 @@ impl KeySeen {
         }
     }
 
-    /// Adds what a live answer said: the provider refuses it.
-    pub(crate) fn refused(&mut self, cause: Cause, says: String) {
-        self.state = KeyState::Unusable;
-        self.findings.push(Finding::error(cause, says));
+    /// Adds what the provider said when it was asked about the key.
+    pub(crate) fn heard(&mut self, provider: &ProviderSpec, probed: &Probed) {
+        self.live = Some(match probed.look {
+            Look::Works => "works",
+            Look::Unknown => "no verdict",
+            Look::Refused(cause) => {
+                let status = probed.answer.as_ref().map(|(status, _)| format!(" with status {status}"));
+                let says = format!("{} refuses it{}", provider.name, status.unwrap_or_default());
+                self.state = KeyState::Unusable;
+                self.findings.push(Finding::error(cause, says));
+                "refused"
+            }
+        });
     }
 
     /// Whether it is used.
@@ -182,11 +198,11 @@ impl KeyReport {
 }
 
 impl KeySeen {
-    fn shown(&self) -> &str {
+    pub(crate) fn shown(&self) -> &str {
         self.masked.as_deref().unwrap_or("-")
     }
 
-    fn badge(&self) -> String {
+    pub(crate) fn badge(&self) -> String {
         let (role, word) = match self.state {
             KeyState::Good => (Role::Good, "[ok]  "),
             KeyState::Doubtful => (Role::Warning, "[warn]"),
@@ -195,10 +211,15 @@ impl KeySeen {
         paint(role, word)
     }
 
-    fn tell_findings(&self, terminal: &Terminal) {
+    pub(crate) fn tell_findings(&self, terminal: &Terminal) {
         for finding in self.findings.iter().filter(|finding| finding.severity > Severity::Note) {
             terminal.tell(format_args!("         {}", diagnosis::finding_head(finding)));
         }
+        self.tell_fix(terminal);
+    }
+
+    /// The first thing to do about a key that is not used.
+    pub(crate) fn tell_fix(&self, terminal: &Terminal) {
         if let Some(fix) = self.fix() {
             diagnosis::tell_fix(&fix, "         ", terminal);
         }

@@ -1,5 +1,6 @@
 //! The command `keywright`: calls, paints, exits.
 
+mod asking;
 mod cli;
 mod commands;
 mod diagnosis;

@@ -18,7 +18,7 @@ pub use self::error::StoreError;
 pub use self::name::{KeyName, NameError};
 pub use self::shelf::{Kept, Shelf};
 use self::vault::Vault;
-use crate::sources::{Asked, Reference, Resolver, SourceError};
+use crate::sources::{Asked, Found, Reference, Resolver, SourceError};
 use crate::state::{Directory, StateError};
 
 /// A kind of store.
@@ -72,6 +72,44 @@ impl KeyStore {
         })
     }
 
+    /// Whether keys can be written to a place.
+    pub fn takes(&self, reference: &Reference) -> Result<(), StoreError> {
+        match reference {
+            Reference::Keyring { .. } | Reference::Age { .. } => Ok(()),
+            _ => Err(StoreError::ReadOnly { reference: reference.to_string() }),
+        }
+    }
+
+    /// The key in a place now, if there is one.
+    pub async fn look(&self, reference: &Reference) -> Result<Option<Found>, StoreError> {
+        match self.resolver.resolve(reference).await {
+            Ok(found) => Ok(Some(found)),
+            Err(miss) => match miss.asked.into_iter().next() {
+                Some(Asked { why: SourceError::NotSet | SourceError::NoFile | SourceError::NoField, .. }) | None => {
+                    Ok(None)
+                }
+                Some(Asked { place, why }) => Err(StoreError::Source { place, why }),
+            },
+        }
+    }
+
+    /// Whether the file of a reference exists; a keyring always does.
+    pub fn is_there(&self, reference: &Reference) -> bool {
+        match reference {
+            Reference::Age { path, .. } => self.resolver.directory().join(path).exists(),
+            _ => true,
+        }
+    }
+
+    /// Opens the vault, if there is one.
+    pub async fn open_vault(&self) -> Result<(), StoreError> {
+        let path = self.vault_path()?;
+        match self.vault(&path).fields().await {
+            Ok(_) | Err(SourceError::NoFile) => Ok(()),
+            Err(why) => Err(StoreError::Source { place: VAULT_PLACE.to_owned(), why }),
+        }
+    }
+
     /// Stores a key, in the place of the one that was there.
     pub async fn put(&self, reference: &Reference, key: &Secret) -> Result<(), StoreError> {
         match reference {
@@ -107,26 +145,26 @@ impl KeyStore {
 
     /// The keys of these providers, in every store.
     pub async fn shelf(&self, providers: &[&'static ProviderSpec]) -> Shelf {
-        let mut shelf = Shelf::default();
-        shelf.take(KEYRING_PLACE, self.in_keyring(providers, keyring::PATIENCE).await);
-        shelf.take(VAULT_PLACE, self.in_vault(providers).await);
-        shelf
+        let mut found = Shelf::default();
+        found.take(KEYRING_PLACE, self.in_keyring(providers, keyring::PATIENCE).await);
+        found.take(VAULT_PLACE, self.in_vault(providers).await);
+        found
     }
 
     /// The keys of these providers for a program that starts: the keyring first, then the vault for those that the
     /// keyring has none of. A keyring that does not answer soon is left alone.
     pub async fn discover(&self, providers: &[&'static ProviderSpec]) -> Shelf {
-        let mut shelf = Shelf::default();
+        let mut found = Shelf::default();
         if providers.is_empty() {
-            return shelf;
+            return found;
         }
-        shelf.take(KEYRING_PLACE, self.in_keyring(providers, keyring::AT_A_START).await);
-        let without = |provider: &&&'static ProviderSpec| shelf.of(provider).next().is_none();
+        found.take(KEYRING_PLACE, self.in_keyring(providers, keyring::AT_A_START).await);
+        let without = |provider: &&&'static ProviderSpec| found.of(provider).next().is_none();
         let left: Vec<&'static ProviderSpec> = providers.iter().filter(without).copied().collect();
         if !left.is_empty() {
-            shelf.take(VAULT_PLACE, self.in_vault(&left).await);
+            found.take(VAULT_PLACE, self.in_vault(&left).await);
         }
-        shelf
+        found
     }
 
     async fn in_keyring(

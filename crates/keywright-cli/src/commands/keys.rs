@@ -1,7 +1,16 @@
 //! `keywright keys`: the keys of this machine, and virtual keys for callers of the gateway.
 
+mod add;
+mod entered;
 mod history;
 mod issue;
+mod list;
+mod live;
+mod noted;
+mod place;
+mod remove;
+mod shown;
+mod test;
 
 use keywright_core::{Secret, token};
 
@@ -9,9 +18,20 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::terminal::Terminal;
 
-/// Show what is known about the keys used here; make virtual keys for callers of `keywright serve`.
+/// Store, list, check and replace the keys of this machine; make virtual keys for callers of `keywright serve`.
+///
+/// Keys are kept in the keyring of the operating system, or, where there is none, in a vault: a file encrypted with age that
+/// only you can read. `keywright run` finds them there without configuration, after the environment and `.env`. No key is
+/// ever an argument, and none is shown.
 #[derive(Debug, clap::Args)]
-#[command(arg_required_else_help = true)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  keywright keys add openai             asks for the key; what you paste stays hidden
+  keywright keys list --live            each key: where it is, whether it works
+  keywright keys test openai            one free request for each key"
+)]
 pub(crate) struct Args {
     #[command(subcommand)]
     action: Action,
@@ -19,15 +39,32 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
+    Add(add::Args),
+    List(list::Args),
+    Test(test::Args),
+    Remove(remove::Args),
     History(history::Args),
     Issue(issue::Args),
 }
 
 pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
+    let _hardened = crate::process::harden();
     match &args.action {
+        Action::Add(args) => waited(add::run(args, terminal)),
+        Action::List(args) => waited(list::run(args, terminal)),
+        Action::Test(args) => waited(test::run(args, terminal)),
+        Action::Remove(args) => waited(remove::run(args, terminal)),
         Action::History(args) => history::run(args, terminal),
         Action::Issue(args) => issue::run(args, terminal),
     }
+}
+
+/// Runs a command that waits. A keyring that never answers does not hold up the end.
+fn waited(command: impl Future<Output = Result<Exit, CliError>>) -> Result<Exit, CliError> {
+    let runtime = super::runtime()?;
+    let exit = runtime.block_on(command);
+    runtime.shutdown_background();
+    exit
 }
 
 /// A fresh token from the operating system's generator.

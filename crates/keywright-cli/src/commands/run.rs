@@ -1,7 +1,7 @@
 //! `keywright run`: starts a program that never holds a real key.
 
 mod child;
-mod doors;
+pub(super) mod doors;
 mod ending;
 mod environment;
 mod live;

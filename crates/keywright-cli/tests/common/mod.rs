@@ -59,6 +59,8 @@ impl Place {
             .current_dir(self.path())
             .env_clear()
             .env("PATH", env!("PATH"))
+            // The tester's own keyring is not asked.
+            .env("DBUS_SESSION_BUS_ADDRESS", "disabled:")
             .envs(self.variables.iter().map(|(name, value)| (name, value)));
     }
 

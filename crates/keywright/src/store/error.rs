@@ -80,6 +80,11 @@ impl StoreError {
         })
     }
 
+    /// Whether the passphrase was another one.
+    pub fn is_wrong_passphrase(&self) -> bool {
+        matches!(self, Self::Source { why: SourceError::WrongAgeKey, .. })
+    }
+
     /// Whether a passphrase from a person may open the store.
     pub fn wants_passphrase(&self) -> bool {
         matches!(self, Self::Source { why: SourceError::NoAgeKey, .. })

@@ -8,26 +8,26 @@ use keywright_core::provider::{Variable, VariableRole, VariableStanding};
 use keywright_core::{Catalogue, ProviderSpec};
 
 /// The dotenv files, as they were read.
-pub(super) type EnvFiles = [(PathBuf, Result<Dotenv, SourceError>)];
+pub(crate) type EnvFiles = [(PathBuf, Result<Dotenv, SourceError>)];
 
 /// One provider's variables, and the door of the gateway that they are to point at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Door {
+pub(crate) struct Door {
     /// Whose variables: a catalogue id.
     pub(super) names_of: String,
     /// The provider that gets the requests.
-    pub(super) leads_to: String,
+    pub(crate) leads_to: String,
     /// The path of a base URL that leads to another provider; `None` for the catalogued ending.
     pub(super) path: Option<String>,
     /// Another place of the same provider, from a base URL variable.
-    pub(super) base_url: Option<String>,
+    pub(crate) base_url: Option<String>,
     /// The variable that said so.
     pub(super) said_by: Option<String>,
 }
 
 impl Door {
     /// Finds the door of a provider, from its base URL variables as they are now.
-    pub(super) fn of(provider: &ProviderSpec, environment: &Environment, files: &EnvFiles) -> Self {
+    pub(crate) fn of(provider: &ProviderSpec, environment: &Environment, files: &EnvFiles) -> Self {
         let plain = Self {
             names_of: provider.id.clone(),
             leads_to: provider.id.clone(),

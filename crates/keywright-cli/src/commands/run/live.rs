@@ -39,20 +39,9 @@ fn judge(rings: &mut Rings, at: usize, probed: &Probed, terminal: &Terminal) {
     let Some(key) = rings.keys.get_mut(at) else {
         return;
     };
-    match probed.look {
-        Look::Works => key.seen.live = Some("works"),
-        Look::Refused(cause) => {
-            key.seen.live = Some("refused");
-            let status = probed.answer.as_ref().map(|(status, _)| format!(" with status {status}"));
-            let says = format!("{} refuses it{}", key.spec.name, status.unwrap_or_default());
-            key.seen.refused(cause, says);
-        }
-        Look::Unknown => {
-            key.seen.live = Some("no verdict");
-            if let Some(error) = &probed.error {
-                told(&format_args!("{}: {error}", key.spec.name), terminal);
-            }
-        }
+    key.seen.heard(key.spec, probed);
+    if let (Look::Unknown, Some(error)) = (probed.look, &probed.error) {
+        told(&format_args!("{}: {error}", key.spec.name), terminal);
     }
 }
 

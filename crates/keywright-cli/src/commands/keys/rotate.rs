@@ -1,0 +1,109 @@
+//! `keywright keys rotate`: a new key in, proved, the old one out.
+
+use keywright::sources::{Found, Resolver};
+use keywright::store::KeyStore;
+use keywright_core::ring::Look;
+use keywright_core::{ProviderSpec, Secret};
+use serde_json::json;
+
+use super::noted::Noted;
+use super::place::{self, Where};
+use super::{add, entered, stored};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::terminal::{Role, Terminal, paint};
+
+/// Replace a stored key: the new one is asked for, the provider is asked about it, and only then it takes the old one's place.
+///
+/// A key that the provider refuses changes nothing. If there is no verdict, because the network gives no answer, the old key
+/// is kept as `previous` and serves when the new one is refused; `keywright keys test` drops it once the new key works.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  keywright keys rotate openai
+  keywright keys rotate openai --name team-b < new-key.txt
+
+Exit codes: 0 replaced and proved; 1 nothing changed, the report says why; 2 the command line is wrong; 3 replaced, no verdict.")]
+pub(super) struct Args {
+    /// Whose key it is.
+    #[arg(value_name = "PROVIDER")]
+    provider: String,
+    #[command(flatten)]
+    place: Where,
+    /// Take off what was pasted around the key, without a question.
+    #[arg(long)]
+    mend: bool,
+    /// Print JSON for programs instead of text for people.
+    #[arg(long)]
+    json: bool,
+    #[arg(hide = true, allow_hyphen_values = true)]
+    rest: Vec<std::ffi::OsString>,
+}
+
+pub(super) async fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
+    place::no_key_as_argument(&args.rest)?;
+    let provider = place::provider(&args.provider)?;
+    let resolver = Resolver::process();
+    let store = KeyStore::of(&resolver);
+    let old = stored::the_one(&args.place, provider, &store, &resolver, terminal).await?;
+    let prompt =
+        format!("Paste the new {} key in the place of {} (it stays hidden): ", provider.name, old.secret.masked());
+    let new = add::inspected(provider, entered::key(&prompt).await?, args.mend, terminal).await?;
+    if new.matches(&old.secret) {
+        let help = provider.keys_url.as_ref().map(|page| format!("make a new one at {page}"));
+        return Err(CliError::Unmet { message: "that is the key that is stored already".to_owned(), help });
+    }
+    let look = add::asked(provider, &new, &resolver, terminal).await?;
+    replace(&store, provider, &old, &new, look).await?;
+    Noted::open(&resolver).note(provider, &new, &old.reference.to_string(), Some(look));
+    tell(args, provider, &old, &new, look, terminal)?;
+    Ok(if look == Look::Works { Exit::Healthy } else { Exit::Unknown })
+}
+
+/// At every moment one of the two is stored: the old key is copied before the new one takes its place.
+async fn replace(
+    store: &KeyStore,
+    provider: &ProviderSpec,
+    old: &Found,
+    new: &Secret,
+    look: Look,
+) -> Result<(), CliError> {
+    let previous = store.place_of_previous(provider, &old.reference)?;
+    store.put(&previous, &old.secret).await?;
+    store.put(&old.reference, new).await?;
+    if look == Look::Works {
+        store.remove(&previous).await?;
+    }
+    Ok(())
+}
+
+fn tell(
+    args: &Args,
+    provider: &ProviderSpec,
+    old: &Found,
+    new: &Secret,
+    look: Look,
+    terminal: &Terminal,
+) -> Result<(), CliError> {
+    let (out, into) = (old.secret.masked(), new.masked());
+    let proved = look == Look::Works;
+    if args.json {
+        terminal.out_json(&json!({
+            "schema": 1, "provider": provider.id, "reference": old.reference.to_string(), "masked": into,
+            "replaced": out, "proved": proved, "previous_kept": !proved,
+        }))?;
+        return Ok(());
+    }
+    let word = if proved { paint(Role::Good, "[ok]") } else { paint(Role::Warning, "[warn]") };
+    terminal.out(format_args!("{word} {into} took the place of {out} ({})", old.reference))?;
+    if proved {
+        let page = provider.keys_url.as_deref().unwrap_or(&provider.name);
+        terminal.tell(format_args!("  next: the old key still works until you revoke it at {page}"));
+    } else {
+        terminal.tell(format_args!(
+            "  next: nobody answered about it; the old key is kept as `previous` until `keywright keys test {}` works",
+            provider.id
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! Every key of this machine, and what is known about it.
+
+use std::path::PathBuf;
+
+use keywright::sources::{Asked, Found, Resolver};
+use keywright::state::{Entry, Timestamp};
+use keywright::store::{KeyName, KeyStore, Kind};
+use keywright_core::diagnosis::spoken;
+use keywright_core::ring::Look;
+use keywright_core::{ProviderSpec, Secret};
+use serde_json::{Value, json};
+
+use super::entered;
+use super::live::Asker;
+use super::noted::Noted;
+use crate::error::CliError;
+use crate::key_report::KeySeen;
+use crate::terminal::{Role, Terminal, paint};
+
+/// One key.
+pub(super) struct Row {
+    pub(super) provider: &'static ProviderSpec,
+    /// Its name and its store; `None` for a key of the environment or of a file.
+    pub(super) stored: Option<(KeyName, Kind)>,
+    pub(super) found: Found,
+    pub(super) seen: KeySeen,
+    entry: Option<Entry>,
+    /// What the provider said, when it was asked.
+    pub(super) look: Option<Look>,
+}
+
+/// Every key, in the order of use.
+pub(super) struct Rows {
+    pub(super) rows: Vec<Row>,
+    /// The stores that gave nothing, and why.
+    pub(super) asked: Vec<Asked>,
+}
+
+impl Rows {
+    /// Looks into the environment, into `.env` and into the stores.
+    pub(super) async fn gather(
+        providers: &[&'static ProviderSpec],
+        store: &KeyStore,
+        resolver: &Resolver,
+        terminal: &Terminal,
+    ) -> Self {
+        // A vault that is not opened is told with the stores that gave nothing.
+        let _ = entered::with_passphrase(store, resolver, terminal, KeyStore::open_vault).await;
+        let shelf = store.shelf(providers).await;
+        let path = PathBuf::from(".env");
+        let files = [(path.clone(), resolver.dotenv(&path).await)];
+        let mut history = Noted::existing(resolver);
+        let mut rows = Vec::new();
+        for provider in providers {
+            let lying = resolver.discover(provider, &files).found.into_iter().map(|found| (None, found));
+            let stored = shelf.of(provider).map(|kept| (Some((kept.name.clone(), kept.kind)), kept.found.clone()));
+            for (stored, found) in lying.chain(stored) {
+                terminal.guard(&[&found.secret]);
+                let seen = KeySeen::inspected(provider, &found);
+                let entry = history.known(provider, &found.secret);
+                rows.push(Row { provider, stored, found, seen, entry, look: None });
+            }
+        }
+        Self { rows, asked: shelf.asked }
+    }
+
+    /// Asks the providers about every key that may work.
+    pub(super) async fn ask(&mut self, resolver: &Resolver, terminal: &Terminal) -> Result<(), CliError> {
+        let usable: Vec<&mut Row> = self.rows.iter_mut().filter(|row| row.seen.usable()).collect();
+        let keys: Vec<(&'static ProviderSpec, Secret)> =
+            usable.iter().map(|row| (row.provider, row.found.secret.clone())).collect();
+        let heard = Asker::new(resolver).await?.ask(&keys, terminal).await;
+        let mut history = Noted::open(resolver);
+        for (row, probed) in usable.into_iter().zip(heard) {
+            row.seen.heard(row.provider, &probed);
+            row.look = Some(probed.look);
+            history.note(row.provider, &row.found.secret, &row.found.reference.to_string(), row.look);
+            row.entry = history.known(row.provider, &row.found.secret);
+        }
+        Ok(())
+    }
+
+    /// One line a key, then what is strange about it.
+    pub(super) fn tell(&self, terminal: &Terminal) -> Result<(), CliError> {
+        let widest = |text: &dyn Fn(&Row) -> usize| self.rows.iter().map(text).max().unwrap_or_default();
+        let providers = widest(&|row| row.provider.id.len());
+        let names = widest(&|row| row.name().len());
+        let masks = widest(&|row| row.seen.shown().chars().count());
+        let now = Timestamp::now();
+        for row in &self.rows {
+            let (provider, name, masked) = (&row.provider.id, row.name(), row.seen.shown());
+            terminal.out(format_args!(
+                "{} {provider:providers$}  {name:names$}  {masked:masks$}  {}",
+                row.seen.badge(),
+                row.found.place,
+            ))?;
+            terminal.out(format_args!("       {}", paint(Role::Faint, row.story(now))))?;
+            row.seen.tell_findings(terminal);
+        }
+        Ok(())
+    }
+
+    /// For programs.
+    pub(super) fn json(&self) -> Value {
+        let asked = self.asked.iter().map(|asked| json!({"place": asked.place, "why": asked.why.to_string()}));
+        json!({
+            "schema": 1,
+            "keys": self.rows.iter().map(Row::json).collect::<Vec<_>>(),
+            "asked": asked.collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl Row {
+    fn name(&self) -> &str {
+        self.stored.as_ref().map_or("-", |(name, _)| name.as_str())
+    }
+
+    /// What happened to it, as far as it is known.
+    fn story(&self, now: Timestamp) -> String {
+        let live = self.seen.live.map(|said| format!("asked now: {said}"));
+        let Some(entry) = &self.entry else {
+            return live.unwrap_or_else(|| "not used yet".to_owned());
+        };
+        let ago = |at: Timestamp| format!("{} ago", spoken(at.until(now)));
+        let refused = entry.first_bad.map(|at| {
+            let cause = entry.diagnosed().map_or("other", keywright_core::Cause::slug);
+            format!("refused since {} [{cause}]", ago(at))
+        });
+        let good =
+            entry.last_good.map_or_else(|| "never worked yet".to_owned(), |at| format!("last worked {}", ago(at)));
+        let seen = Some(format!("first seen {}", ago(entry.first_seen)));
+        [live, refused, Some(good), seen].into_iter().flatten().collect::<Vec<_>>().join("; ")
+    }
+
+    fn json(&self) -> Value {
+        let mut value = serde_json::to_value(&self.seen).unwrap_or_default();
+        let at = |at: Option<Timestamp>| at.map(|at| at.to_string());
+        let entry = self.entry.as_ref();
+        let more = json!({
+            "name": self.stored.as_ref().map(|(name, _)| name.as_str()),
+            "store": self.stored.as_ref().map(|(_, kind)| kind.id()),
+            "first_seen": at(entry.map(|entry| entry.first_seen)),
+            "last_good": at(entry.and_then(|entry| entry.last_good)),
+            "first_bad": at(entry.and_then(|entry| entry.first_bad)),
+            "cause": entry.and_then(Entry::diagnosed).map(keywright_core::Cause::slug),
+        });
+        if let (Value::Object(value), Value::Object(more)) = (&mut value, more) {
+            value.extend(more);
+        }
+        value
+    }
+}
+
+/// How a command ends that asked the providers.
+pub(super) fn exit_of<'a>(rows: impl IntoIterator<Item = &'a Row>) -> crate::exit::Exit {
+    use crate::exit::Exit;
+    let mut exit = Exit::Healthy;
+    for row in rows {
+        match row.look {
+            _ if !row.seen.usable() => return Exit::Unhealthy,
+            Some(Look::Unknown) => exit = Exit::Unknown,
+            _ => {}
+        }
+    }
+    exit
+}

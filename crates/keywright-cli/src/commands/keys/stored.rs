@@ -1,0 +1,46 @@
+//! The stored key that a command line means.
+
+use keywright::sources::{Found, Resolver};
+use keywright::store::KeyStore;
+use keywright_core::ProviderSpec;
+
+use super::entered;
+use super::place::Where;
+use crate::error::CliError;
+use crate::terminal::Terminal;
+
+/// The key that is meant: it stands in one place only, or the place was named.
+pub(super) async fn the_one(
+    place: &Where,
+    provider: &'static ProviderSpec,
+    store: &KeyStore,
+    resolver: &Resolver,
+    terminal: &Terminal,
+) -> Result<Found, CliError> {
+    let references = place.all(provider, store)?;
+    let named = references.len() == 1;
+    let mut there: Vec<Found> = Vec::new();
+    for reference in &references {
+        store.takes(reference)?;
+        let looked =
+            entered::with_passphrase(store, resolver, terminal, async |store| store.look(reference).await).await;
+        match looked {
+            Ok(found) => there.extend(found),
+            Err(error) if named => return Err(error),
+            // A machine without a keyring has no key in it.
+            Err(error) => tracing::debug!(%error, "a store was not looked into"),
+        }
+    }
+    terminal.guard(&there.iter().map(|found| &found.secret).collect::<Vec<_>>());
+    if there.len() > 1 {
+        let help = Some("say which with `--store keyring` or `--store age`".to_owned());
+        return Err(CliError::Usage { message: "there is one in the keyring and one in the vault".to_owned(), help });
+    }
+    there.pop().ok_or_else(|| {
+        let asked: Vec<String> = references.iter().map(ToString::to_string).collect();
+        CliError::Unmet {
+            message: format!("no such key: not in {}", asked.join(", not in ")),
+            help: Some(format!("`keywright keys list {}` shows what is stored", provider.id)),
+        }
+    })
+}

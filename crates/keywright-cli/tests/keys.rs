@@ -1,0 +1,162 @@
+//! `keywright keys`: what goes in, what is told, what stays when something goes wrong.
+
+mod common;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use common::{Ended, Place, openai_key, upstream};
+use keywright_emulator::{Emulator, KeyState};
+use serde_json::Value;
+
+/// A home without a keyring, whose OpenAI is the emulator.
+fn home(emulator: Option<&Emulator>) -> Place {
+    let place = Place::new();
+    let home = place.path().to_str().expect("UTF-8").to_owned();
+    let place = place.env("HOME", &home);
+    match emulator {
+        Some(emulator) => place.env("OPENAI_BASE_URL", &format!("{}/v1", emulator.base_url("openai"))),
+        None => place.env("OPENAI_BASE_URL", "http://127.0.0.1:9/v1"),
+    }
+}
+
+fn vault(place: &Place) -> PathBuf {
+    place.path().join(".local/share/keywright/keys.age")
+}
+
+fn run_with(place: &Place, arguments: &[&str], stdin: &str) -> Ended {
+    let mut command = place.command(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary starts");
+    // One that refuses its arguments does not read.
+    let _ = child.stdin.take().expect("piped").write_all(stdin.as_bytes());
+    let output = child.wait_with_output().expect("it ends");
+    Ended {
+        code: output.status.code().expect("no signal ended it"),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+fn listed(place: &Place) -> Vec<Value> {
+    let ended = place.run(&["keys", "list", "--json"]).code(0);
+    let shown: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    shown["keys"].as_array().expect("a list").clone()
+}
+
+#[test]
+fn a_key_goes_in_is_listed_masked_and_goes_out() {
+    let (place, key) = (home(None), openai_key(1));
+    run_with(&place, &["keys", "add", "openai"], &format!("{key}\n")).code(0).out("stored").hides(&key);
+    let keys = listed(&place);
+    assert_eq!(keys.len(), 1, "{keys:?}");
+    assert_eq!(
+        (&keys[0]["store"], &keys[0]["name"], &keys[0]["state"]),
+        (&"age".into(), &"default".into(), &"good".into())
+    );
+    assert!(keys[0]["first_seen"].is_string() && keys[0]["last_good"].is_null(), "{keys:?}");
+    let held = std::fs::read(vault(&place)).expect("the vault");
+    assert!(!held.windows(key.len()).any(|window| window == key.as_bytes()), "in clear");
+    place.run(&["keys", "list"]).code(0).out("key vault, openai").hides(&key);
+    place.run(&["keys", "remove", "openai", "--yes"]).code(0).out("removed").hides(&key);
+    assert!(listed(&place).is_empty());
+    place.run(&["keys", "remove", "openai", "--yes"]).code(1).err("no such key");
+}
+
+#[test]
+fn a_key_on_the_command_line_is_refused_and_not_repeated() {
+    let (place, key) = (home(None), openai_key(1));
+    for (arguments, says) in [
+        (&["keys", "add", "openai", "hunter2hunter2"][..], "not taken from the command line"),
+        (&["keys", "add", "openai", &key], "not taken from the command line"),
+        (&["keys", "add", "hunter2hunter2"], "the name of no provider"),
+        (&["keys", "add", &key], "the name of no provider"),
+        (&["keys", "add", "openai", "--store", "hunter2hunter2"], "a literal value"),
+        (&["keys", "add", "openai", "--name", &key], "looks like a key"),
+        (&["keys", "remove", "hunter2hunter2"], "the name of no provider"),
+        (&["keys", "test", "hunter2hunter2"], "the name of no provider"),
+    ] {
+        run_with(&place, arguments, "").code(2).err(says).hides("hunter2hunter2").hides(&key);
+    }
+    run_with(&place, &["keys", "add", "opnai"], "").code(2).err("did you mean `openai`?");
+    assert!(!vault(&place).exists());
+}
+
+#[test]
+fn what_cannot_be_a_key_is_not_stored_and_a_paste_is_mended_on_request() {
+    let (place, key) = (home(None), openai_key(1));
+    for (entered, cause) in [
+        ("", "empty_key"),
+        ("your-api-key-here\n", "placeholder_key"),
+        (&format!("Bearer {key}"), "header_malformed"),
+        (&format!("{key}\n\n"), "whitespace_or_newline"),
+    ] {
+        run_with(&place, &["keys", "add", "openai"], entered).code(1).err(cause).err("nothing was stored").hides(&key);
+    }
+    assert!(!vault(&place).exists());
+    run_with(&place, &["keys", "add", "openai", "--mend"], &format!("Bearer \"{key}\"")).code(0).hides(&key);
+    assert_eq!(listed(&place)[0]["findings"], Value::Array(Vec::new()));
+    run_with(&place, &["keys", "add", "openai", "--name", "b"], &"x".repeat(70_000)).code(1).err("far more than a key");
+}
+
+#[test]
+fn a_stored_key_is_not_overwritten_by_accident() {
+    let (place, first, second) = (home(None), openai_key(1), openai_key(2));
+    run_with(&place, &["keys", "add", "openai"], &first).code(0);
+    run_with(&place, &["keys", "add", "openai"], &second).code(2).err("stored there already").err("keys rotate openai");
+    run_with(&place, &["keys", "add", "openai", "--name", "team-b"], &second).code(0);
+    run_with(&place, &["keys", "add", "openai", "--name", "previous"], &second).code(2).err("that was replaced");
+    assert_eq!(listed(&place).len(), 2);
+    run_with(&place, &["keys", "add", "openai", "--force"], &second).code(0);
+    let masks: Vec<String> = listed(&place).iter().map(|key| key["masked"].to_string()).collect();
+    assert_eq!(masks[0], masks[1]);
+}
+
+#[test]
+fn the_provider_is_asked_and_what_it_says_is_remembered() {
+    let emulator = upstream();
+    let (place, good, dead) = (home(Some(&emulator)), openai_key(1), openai_key(2));
+    emulator.set_key("openai", &dead, KeyState::Revoked).expect("known");
+    run_with(&place, &["keys", "add", "openai", "--live"], &dead).code(1).err("refuses").hides(&dead);
+    assert!(!vault(&place).exists());
+    run_with(&place, &["keys", "add", "openai", "--live"], &good).code(0).hides(&good);
+    assert!(listed(&place)[0]["last_good"].is_string());
+    place.run(&["keys", "test", "openai"]).code(0).out("asked now: works").hides(&good);
+    emulator.set_key("openai", &good, KeyState::Revoked).expect("known");
+    place.run(&["keys", "test"]).code(1).out("asked now: refused").hides(&good);
+    place.run(&["keys", "list", "--live"]).code(1);
+    assert!(listed(&place)[0]["first_bad"].is_string(), "the history knows");
+    let reference = listed(&place)[0]["reference"].as_str().expect("a text").to_owned();
+    place.run(&["keys", "test", &reference]).code(1).err("refused");
+    place.run(&["keys", "test", "together"]).code(1).err("no key of Together");
+}
+
+#[test]
+fn without_an_answer_there_is_no_verdict() {
+    let (place, key) = (home(None), openai_key(1));
+    run_with(&place, &["keys", "add", "openai", "--live"], &key).code(3).err("could not be checked").hides(&key);
+    place.run(&["keys", "test", "openai"]).code(3).out("no verdict");
+}
+
+#[test]
+fn a_store_that_cannot_be_used_says_why_and_loses_nothing() {
+    let (place, key) = (home(None), openai_key(1));
+    run_with(&place, &["keys", "add", "openai"], &key).code(0);
+    let good = std::fs::read(vault(&place)).expect("there");
+    std::fs::write(vault(&place), &good[..good.len() / 2]).expect("written");
+    let add = || run_with(&place, &["keys", "add", "openai", "--name", "b"], &openai_key(2));
+    add().code(1).err("not an age file").hides(&key);
+    place.run(&["keys", "list"]).code(0).err("warning: the key vault");
+    std::fs::write(vault(&place), &good).expect("written");
+    let identity = vault(&place).with_extension("identity");
+    let kept = std::fs::read(&identity).expect("there");
+    std::fs::remove_file(&identity).expect("removed");
+    add().code(1).err("nothing is set that opens it").err("KEYWRIGHT_AGE_PASSPHRASE_FILE");
+    std::fs::write(&identity, &kept).expect("written");
+    add().code(1).err("open to other users").err("chmod 600");
+    for store in ["vault://secret/llm#openai", "env://OPENAI_API_KEY"] {
+        run_with(&place, &["keys", "add", "openai", "--store", store], &key).code(1).err("does not write there");
+    }
+    run_with(&place, &["keys", "add", "openai", "--store", "keyring"], &key).code(1).err("no keyring service answers");
+}
