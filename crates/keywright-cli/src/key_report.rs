@@ -126,6 +126,22 @@ impl KeySeen {
         });
     }
 
+    /// The last known good value, in the place of what its source cannot say.
+    pub(crate) fn standing_in(provider: &ProviderSpec, found: &Found, miss: &Miss) -> Self {
+        let mut seen = Self::inspected(provider, found);
+        seen.state = KeyState::Doubtful;
+        seen.findings.insert(0, Finding::warning(miss.cause(), miss.to_string()));
+        seen.help = miss.help();
+        seen
+    }
+
+    /// It cannot work, and the last known good value, told in these words, serves in its place.
+    pub(crate) fn recalled(&mut self, good: &str) {
+        self.state = KeyState::Doubtful;
+        let cause = self.findings.first().map_or(Cause::Other, |finding| finding.cause);
+        self.findings.insert(0, Finding::warning(cause, format!("in its place: {good}")));
+    }
+
     /// Whether it is used.
     pub(crate) const fn usable(&self) -> bool {
         matches!(self.state, KeyState::Good | KeyState::Doubtful)

@@ -1,14 +1,45 @@
 //! The state of this installation, as the commands open it.
 
-use keywright::sources::Environment;
-use keywright::state::{Directory, Memory, StateError};
+use std::path::Path;
+
+use keywright::sources::Resolver;
+use keywright::state::{Directory, Keeps, Memory, StateError};
+use keywright_gateway::GatewaySettings;
 
 use crate::terminal::{Role, Terminal, paint};
 
-/// Opens the state for a program that runs. A state that cannot be used is told, and stops nothing.
-pub(crate) fn open(environment: &Environment, terminal: &Terminal) -> Option<Memory> {
-    let opened = Directory::of(environment).and_then(|directory| Memory::start(&directory));
-    opened.inspect_err(|error| tell(error, terminal)).ok()
+/// What is not to be remembered this time.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Forget {
+    /// Note nothing in the history of keys, and do not look at it.
+    #[arg(long)]
+    no_history: bool,
+    /// Neither keep nor use the last value of a key that served.
+    #[arg(long)]
+    no_last_known_good: bool,
+}
+
+impl Forget {
+    /// Opens the state for a program that runs. A state that cannot be used is told, and stops nothing.
+    pub(crate) fn open(self, settings: &GatewaySettings, resolver: &Resolver, terminal: &Terminal) -> Option<Memory> {
+        let keeps = Keeps {
+            history: settings.history && !self.no_history,
+            last_known_good: settings.last_known_good.filter(|_| !self.no_last_known_good),
+            scope: scope(resolver),
+        };
+        if !keeps.history && keeps.last_known_good.is_none() {
+            return None;
+        }
+        let opened = Directory::of(resolver.environment()).and_then(|directory| Memory::start(&directory, keeps));
+        opened.inspect_err(|error| tell(error, terminal)).ok()
+    }
+}
+
+/// The folder that relative references begin at: `.env` of another project is another file.
+pub(crate) fn scope(resolver: &Resolver) -> String {
+    let directory = resolver.directory();
+    std::path::absolute(if directory.as_os_str().is_empty() { Path::new(".") } else { directory })
+        .map_or_else(|_| String::new(), |path| path.to_string_lossy().into_owned())
 }
 
 fn tell(error: &StateError, terminal: &Terminal) {

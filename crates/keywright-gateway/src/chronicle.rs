@@ -26,6 +26,8 @@ struct Page {
     subject: Subject,
     /// What was known when it came in.
     past: Option<Entry>,
+    /// Whether it is the last known good value.
+    stands_in: bool,
     /// Of the requests that it served, those that were told.
     told: u64,
     /// When the next ones may be told.
@@ -37,15 +39,18 @@ impl Chronicle {
         Self { memory, provider: provider.to_owned(), reference: reference.to_owned(), page: Mutex::default() }
     }
 
-    /// A value came in.
-    pub(crate) fn open(&self, secret: &Secret) {
+    /// A value came in: from the source, or in its place.
+    pub(crate) fn open(&self, secret: &Secret, stands_in: bool) {
         let Some(memory) = &self.memory else {
             return;
         };
         let subject = memory.subject(&self.provider, secret, self.reference.clone());
         let past = memory.known(&self.provider, secret);
         memory.note(Event { subject: subject.clone(), at: Timestamp::now(), what: Happening::Seen });
-        *self.page() = Some(Page { subject, past, told: 0, next: Moment(0) });
+        let stood_in = self.page().replace(Page { subject, past, stands_in, told: 0, next: Moment(0) });
+        if stands_in || stood_in.is_none_or(|page| page.stands_in) {
+            memory.note_stand_in(&self.provider, &self.reference, stands_in);
+        }
     }
 
     /// The value is gone.
@@ -58,17 +63,26 @@ impl Chronicle {
         self.page().as_ref().and_then(|page| page.past.clone())
     }
 
-    /// So many requests it has served until now, the last one then. They are told now and then, or all when it matters.
-    pub(crate) fn served(&self, served: u64, last: Moment, all: bool) {
+    /// So many requests it has served until now, the last one then. They are told now and then, or all when it matters;
+    /// true when they were.
+    pub(crate) fn served(&self, served: u64, last: Moment, all: bool) -> bool {
         let now = clock::now();
         let mut page = self.page();
         let Some(page) = page.as_mut().filter(|page| served > page.told && (all || page.next <= now)) else {
-            return;
+            return false;
         };
         let happening = Happening::Good { served: served - page.told };
         page.told = served;
         page.next = now.after(BETWEEN);
         self.note(page, clock::timestamp(last), happening);
+        true
+    }
+
+    /// Its source handed it out, and it served then.
+    pub(crate) fn remember(&self, secret: &Secret, last: Moment) {
+        if let (Some(memory), Some(page)) = (&self.memory, self.page().as_ref()) {
+            memory.remember(&page.subject, secret, clock::timestamp(last));
+        }
     }
 
     /// A look proved it.

@@ -68,6 +68,9 @@ pub struct GatewaySettings {
     pub drain_timeout: Duration,
     /// Whether what happens to keys is noted in the history of this installation. Read at the start only.
     pub history: bool,
+    /// For how long the last value of a key that served is kept, to stand in when its source gives nothing that works;
+    /// `None` keeps none. Read at the start only.
+    pub last_known_good: Option<Duration>,
 }
 
 /// Certificate chain and private key, PEM files.

@@ -20,6 +20,7 @@ use crate::key::{self, Key, KeyValue};
 use crate::live::Upstream;
 use crate::settle;
 use crate::shared::Shared;
+use crate::stand_in;
 
 /// Runs until the gateway stops.
 pub(crate) async fn keep(shared: Arc<Shared>) {
@@ -42,7 +43,7 @@ pub(crate) async fn keep(shared: Arc<Shared>) {
 fn start_looks(shared: &Arc<Shared>, looks: &mut JoinSet<()>, sources_due: bool) {
     let now = clock::now();
     for (upstream, key) in shared.live.load().keys() {
-        if sources_due && !matches!(key.health(), Health::Suspect { .. } | Health::Quarantined { .. }) {
+        if sources_due {
             key.tell_service(false);
         }
         if key.looking.load(Ordering::Acquire) {
@@ -100,6 +101,10 @@ fn needed(shared: &Shared, upstream: &Upstream, key: &Key) -> Option<Needed> {
             settle::announce(shared, upstream, key, change);
             None
         }
+        // While the last known good value serves, the source is asked for one of its own.
+        Health::Active | Health::CoolingDown { .. } | Health::Probation { .. } if key.stands_in() => {
+            source_due(key, now)
+        }
         Health::Active if key.reference.is_costly() => {
             let every = shared.resolver.settings().poll?;
             key.pace.poll_due(every, now).then_some(Needed::Source)
@@ -116,16 +121,42 @@ fn source_due(key: &Key, now: Moment) -> Option<Needed> {
 /// Reads the source again; true when the key has a new value that may serve.
 async fn reread(shared: &Shared, upstream: &Upstream, key: &Key) -> bool {
     match key::read(&key.reference, upstream.spec, &shared.resolver).await {
-        Ok(value) if key.value().is_some_and(|old| old.fingerprint == value.fingerprint) => false,
-        Ok(value) => {
-            key.pace.restart();
-            rotate(shared, upstream, key, value).await
-        }
+        Ok(value) => offer(shared, upstream, key, value).await,
         Err(why) => {
             if key.value().is_none() {
-                key.lose(&why);
+                match why.stand_in(shared.memory.as_ref(), upstream.spec, &key.reference).await {
+                    Some(value) => return rotate(shared, upstream, key, value).await,
+                    None => key.lose(&why),
+                }
             }
             false
+        }
+    }
+}
+
+/// What the source hands out: the value that serves, one that was refused already, or another one.
+async fn offer(shared: &Shared, upstream: &Upstream, key: &Key, value: KeyValue) -> bool {
+    let Some(old) = key.value() else {
+        key.pace.restart();
+        return rotate(shared, upstream, key, value).await;
+    };
+    let serves = !matches!(key.health(), Health::Suspect { .. } | Health::Quarantined { .. });
+    match &old.stand_in {
+        None if old.fingerprint == value.fingerprint => false,
+        Some(_) if old.fingerprint == value.fingerprint => {
+            tracing::info!(
+                provider = upstream.id,
+                key = old.masked,
+                "the source hands out the last known good key again"
+            );
+            key.pace.restart();
+            key.confirm_stand_in(value);
+            false
+        }
+        Some(stand_in) if serves && stand_in.refuses(value.fingerprint) => false,
+        _ => {
+            key.pace.restart();
+            rotate(shared, upstream, key, value).await
         }
     }
 }
@@ -140,6 +171,11 @@ async fn confirm(shared: &Shared, upstream: &Upstream, key: &Key) -> bool {
         return true;
     };
     let probed = ask(shared, upstream, key, &value).await;
+    if let Look::Refused(cause) = probed.look
+        && stand_in::take_over(shared, upstream, key, &value, cause).await
+    {
+        return true;
+    }
     key.note_look(described(upstream, &probed));
     let backoff = if suspect_provider(upstream) { SOON } else { shared.backoff };
     let change = key.tell(value.fingerprint, Event::Probed(probed.look), &backoff, clock::now());
@@ -161,6 +197,17 @@ async fn rotate(shared: &Shared, upstream: &Upstream, key: &Key, value: KeyValue
             cause = cause.slug(),
             "the source hands out a value that the provider refuses"
         );
+        // The last known good value serves: no reason to put a refused one in its place.
+        if let Some(old) = key.value()
+            && let Some(stand_in) = &old.stand_in
+            && !matches!(key.health(), Health::Suspect { .. } | Health::Quarantined { .. })
+        {
+            stand_in.refuse(value.fingerprint);
+            return false;
+        }
+        if stand_in::take_over(shared, upstream, key, &value, cause).await {
+            return true;
+        }
         // It is remembered as the key's value, so that it is not probed again and again.
         let fingerprint = value.fingerprint;
         key.replace(value);
@@ -180,7 +227,7 @@ async fn rotate(shared: &Shared, upstream: &Upstream, key: &Key, value: KeyValue
     true
 }
 
-async fn ask(shared: &Shared, upstream: &Upstream, key: &Key, value: &KeyValue) -> Probed {
+pub(crate) async fn ask(shared: &Shared, upstream: &Upstream, key: &Key, value: &KeyValue) -> Probed {
     key.counts.probes.fetch_add(1, Ordering::Relaxed);
     let limit = shared.live.load().settings.confirm_timeout.min(LONGEST_PROBE);
     probe(&upstream.connector, upstream.spec, &upstream.origin, &value.secret, limit).await

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use http::HeaderValue;
-use keywright::sources::{Miss, Reference, Resolver};
+use keywright::sources::{Found, Miss, Reference, Resolver};
 use keywright::state::Memory;
 use keywright_core::ring::{Backoff, Event, Health, Moment, Standing, Task, step};
 use keywright_core::{Cause, Classified, Confidence, Diagnosis, Fingerprint, ProviderSpec, Secret, Witness, mask};
@@ -19,6 +19,7 @@ use crate::chronicle::Chronicle;
 use crate::clock;
 use crate::config::KeySettings;
 use crate::pace::Pace;
+use crate::stand_in::{self, StandIn};
 use crate::start::StartError;
 
 /// One key of a provider.
@@ -60,6 +61,8 @@ pub(crate) struct Counts {
     pub(crate) useless: AtomicU64,
     /// Probes sent.
     pub(crate) probes: AtomicU64,
+    /// How often the last known good value took the place of the source's.
+    pub(crate) stand_ins: AtomicU64,
     /// When it last served.
     pub(crate) last_served: AtomicU64,
 }
@@ -73,6 +76,16 @@ pub(crate) struct KeyValue {
     pub(crate) id_header: HeaderValue,
     pub(crate) masked: String,
     pub(crate) place: String,
+    /// Set when it is the last known good value, in the place of what the source gives.
+    pub(crate) stand_in: Option<StandIn>,
+}
+
+impl KeyValue {
+    /// Whether what the source hands out now is no reason to serve with another value.
+    fn keeps_serving(&self, handed_out: &Self) -> bool {
+        let refused = self.stand_in.as_ref().is_some_and(|stand_in| stand_in.refuses(handed_out.fingerprint));
+        self.fingerprint == handed_out.fingerprint || refused
+    }
 }
 
 /// What is guarded by the lock.
@@ -107,13 +120,16 @@ impl Key {
             .reference
             .parse::<Reference>()
             .map_err(|source| StartError::Reference { id: spec.id.clone(), source })?;
-        let read = read(&reference, spec, resolver).await;
+        let read = match read(&reference, spec, resolver).await {
+            Err(why) => why.stand_in(memory, spec, &reference).await.ok_or(why),
+            read => read,
+        };
         let same = |old: &&Arc<Self>| {
             old.reference == reference
                 && old.account == settings.account
                 && old.project == settings.project
                 && old.weight == settings.weight
-                && matches!((&*old.value.load(), &read), (Some(old), Ok(new)) if old.fingerprint == new.fingerprint)
+                && matches!((&*old.value.load(), &read), (Some(old), Ok(new)) if old.keeps_serving(new))
         };
         if let Some(old) = before.and_then(|keys| keys.iter().find(same)) {
             return Ok(Arc::clone(old));
@@ -136,7 +152,7 @@ impl Key {
         };
         match read {
             Ok(value) => {
-                key.chronicle.open(&value.secret);
+                key.open(&value);
                 key.value.store(Some(Arc::new(value)));
                 key.recall(spec);
             }
@@ -215,7 +231,7 @@ impl Key {
     /// Puts another value in place: a rotation.
     pub(crate) fn replace(&self, value: KeyValue) {
         self.tell_service(true);
-        self.chronicle.open(&value.secret);
+        self.open(&value);
         self.value.store(Some(Arc::new(value)));
         let mut record = self.record();
         *record = Record { health: Health::Active, refusal: None, look: None, miss: None };
@@ -235,6 +251,26 @@ impl Key {
         record.miss = Some(why.says.clone());
         record.health = Health::Quarantined { cause: why.cause, since: clock::now(), retry_at: clock::now(), round: 0 };
         self.standing.store(pack(record.health), Ordering::Release);
+    }
+
+    /// Whether the last known good value serves in the place of what the source gives.
+    pub(crate) fn stands_in(&self) -> bool {
+        self.value.load().as_ref().is_some_and(|value| value.stand_in.is_some())
+    }
+
+    /// A value comes in.
+    fn open(&self, value: &KeyValue) {
+        self.chronicle.open(&value.secret, value.stand_in.is_some());
+        if value.stand_in.is_some() {
+            self.counts.stand_ins.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The source gives the very value again that stands in for it.
+    pub(crate) fn confirm_stand_in(&self, value: KeyValue) {
+        self.chronicle.open(&value.secret, false);
+        self.counts.served.store(0, Ordering::Relaxed);
+        self.value.store(Some(Arc::new(value)));
     }
 
     /// Counts a refusal of a request that took this key at `taken_at`.
@@ -314,10 +350,24 @@ impl Key {
         })
     }
 
-    /// Tells the history how often this key served; without `all` only now and then.
+    /// Tells the history how often this key served; without `all` only now and then. What a key that is out still
+    /// served was under way before, and proves nothing.
     pub(crate) fn tell_service(&self, all: bool) {
+        if !matches!(self.health(), Health::Suspect { .. } | Health::Quarantined { .. }) {
+            self.tell_last_service(all);
+        }
+    }
+
+    /// The same for a key that has just gone out.
+    pub(crate) fn tell_last_service(&self, all: bool) {
         let served = self.counts.served.load(Ordering::Relaxed);
-        self.chronicle.served(served, Moment(self.counts.last_served.load(Ordering::Relaxed)), all);
+        let last = Moment(self.counts.last_served.load(Ordering::Relaxed));
+        if let Some(value) = self.value()
+            && self.chronicle.served(served, last, all)
+            && value.stand_in.is_none()
+        {
+            self.chronicle.remember(&value.secret, last);
+        }
     }
 
     fn record(&self) -> MutexGuard<'_, Record> {
@@ -334,6 +384,24 @@ impl Key {
 pub(crate) struct Unreadable {
     pub(crate) cause: Cause,
     pub(crate) says: String,
+    /// What the source said, when it gave nothing.
+    miss: Option<Miss>,
+}
+
+impl Unreadable {
+    fn of(cause: Cause, says: String) -> Self {
+        Self { cause, says, miss: None }
+    }
+
+    /// The last known good value, when the source could not be read.
+    pub(crate) async fn stand_in(
+        &self,
+        memory: Option<&Memory>,
+        spec: &ProviderSpec,
+        reference: &Reference,
+    ) -> Option<KeyValue> {
+        stand_in::for_outage(memory?, spec, reference, self.miss.as_ref()?).await
+    }
 }
 
 /// Reads a key's value from its source and prepares what every request needs of it.
@@ -342,32 +410,38 @@ pub(crate) async fn read(
     spec: &ProviderSpec,
     resolver: &Resolver,
 ) -> Result<KeyValue, Unreadable> {
-    let found = resolver.resolve(reference).await.map_err(|miss| unreadable(&miss))?;
+    let found = resolver.resolve(reference).await.map_err(unreadable)?;
+    prepare(found, spec, None)
+}
+
+/// Prepares what every request needs of a value.
+pub(crate) fn prepare(found: Found, spec: &ProviderSpec, stand_in: Option<StandIn>) -> Result<KeyValue, Unreadable> {
     let value = found.secret.expose();
     if value.trim().is_empty() {
-        return Err(Unreadable { cause: Cause::EmptyKey, says: format!("{} is set and empty", found.place) });
+        return Err(Unreadable::of(Cause::EmptyKey, format!("{} is set and empty", found.place)));
     }
     let header = HeaderValue::try_from(format!("{}{value}", spec.http.auth.scheme())).map_err(|_| {
         let finding = keywright_core::inspect::inspect(value, spec).into_iter().next();
         let (cause, says) = finding.map_or((Cause::WhitespaceOrNewline, "it cannot be sent".to_owned()), |finding| {
             (finding.cause, finding.says)
         });
-        Unreadable { cause, says: format!("{}: {says}", found.place) }
+        Unreadable::of(cause, format!("{}: {says}", found.place))
     })?;
     let fingerprint = clock::fingerprinter().fingerprint(&found.secret);
     Ok(KeyValue {
         header: sensitive(header),
         id_header: HeaderValue::try_from(fingerprint.to_string())
-            .map_err(|_| Unreadable { cause: Cause::Other, says: String::new() })?,
+            .map_err(|_| Unreadable::of(Cause::Other, String::new()))?,
         masked: mask(value),
         fingerprint,
         place: found.place,
         secret: found.secret,
+        stand_in,
     })
 }
 
-fn unreadable(miss: &Miss) -> Unreadable {
-    Unreadable { cause: Cause::MissingKey, says: miss.to_string() }
+fn unreadable(miss: Miss) -> Unreadable {
+    Unreadable { cause: Cause::MissingKey, says: miss.to_string(), miss: Some(miss) }
 }
 
 fn sensitive(mut header: HeaderValue) -> HeaderValue {

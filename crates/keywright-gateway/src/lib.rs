@@ -36,6 +36,7 @@ pub mod report;
 mod serve;
 mod settle;
 mod shared;
+mod stand_in;
 mod start;
 mod upgrade;
 mod wire;

@@ -150,7 +150,7 @@ fn providers(live: &Live, page: &mut Page) {
 
 fn keys(live: &Live, page: &mut Page) {
     type Read = fn(&Counts) -> &AtomicU64;
-    let counters: [(&str, &str, Read); 6] = [
+    let counters: [(&str, &str, Read); 7] = [
         ("keywright_key_calls_total", "Requests sent with a key.", |counts| &counts.calls),
         ("keywright_key_served_total", "Requests that a key served.", |counts| &counts.served),
         ("keywright_key_refused_total", "Requests refused for a cause that concerns the key.", |counts| {
@@ -164,6 +164,11 @@ fn keys(live: &Live, page: &mut Page) {
             "Refusals of requests sent after the key was known to be bad.",
             |counts| &counts.useless,
         ),
+        (
+            "keywright_last_known_good_total",
+            "Times that the value that served last took the place of what a key's source gives.",
+            |counts| &counts.stand_ins,
+        ),
         ("keywright_key_probes_total", "Free questions asked about a key.", |counts| &counts.probes),
     ];
     let of = |upstream: &Upstream, key: &Key| {
@@ -176,6 +181,12 @@ fn keys(live: &Live, page: &mut Page) {
         });
         page.family(name, help, rows);
     }
+    let rows = live.keys().map(|(upstream, key)| (format!("{{{}}}", of(upstream, key)), i64::from(key.stands_in())));
+    page.family(
+        "keywright_last_known_good",
+        "1 while the last known good value serves in the place of a key's own.",
+        rows,
+    );
     let states = live.keys().map(|(upstream, key)| {
         let health = key.health();
         let cause = crate::settle::cause_of(health).map_or("", keywright_core::Cause::slug);

@@ -49,6 +49,8 @@ pub struct KeyReport {
     pub masked: String,
     /// Where it was found.
     pub place: String,
+    /// Whether it is the last known good value, in the place of what its source gives.
+    pub last_known_good: bool,
     /// Its state.
     pub health: Health,
     /// Why it is out, if it is.
@@ -87,6 +89,7 @@ pub(crate) fn report(shared: &Shared) -> Report {
                 .map(|key| KeyReport {
                     masked: key.masked(),
                     place: key.place(),
+                    last_known_good: key.stands_in(),
                     health: key.health(),
                     diagnosis: key.diagnosis(upstream.spec, now),
                     calls: read(&key.counts.calls),

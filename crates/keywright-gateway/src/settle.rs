@@ -162,10 +162,10 @@ fn chronicle(key: &Key, change: Change) {
         Health::Active | Health::Suspect { .. } | Health::CoolingDown { .. } | Health::Probation { .. } => None,
     };
     match change.to {
-        Health::Suspect { .. } => key.tell_service(true),
+        Health::Suspect { .. } => key.tell_last_service(true),
         Health::Quarantined { cause, .. } if was_out != Some(cause) => {
             if matches!(change.from, Health::Active | Health::CoolingDown { .. } | Health::Probation { .. }) {
-                key.tell_service(true);
+                key.tell_last_service(true);
             }
             key.chronicle.refused(cause);
         }

@@ -18,6 +18,8 @@ mod killed;
 mod memory;
 mod migrations;
 pub(crate) mod private;
+mod recall;
+mod seal;
 mod store;
 mod timestamp;
 
@@ -25,6 +27,7 @@ pub use allowed::Allowed;
 pub use directory::Directory;
 pub use error::StateError;
 pub use history::{Entry, Event, Happening, History, Subject};
-pub use memory::Memory;
+pub use memory::{Keeps, Memory, told};
+pub use recall::{LONGEST as LONGEST_RECALL, LastKnownGood, Remembered};
 pub use store::Store;
 pub use timestamp::Timestamp;

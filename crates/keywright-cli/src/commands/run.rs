@@ -28,7 +28,7 @@ use self::rings::Rings;
 use super::{config, keys, serve};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::memory;
+use crate::memory::Forget;
 use crate::process::{self, Hardened};
 use crate::terminal::Terminal;
 
@@ -64,9 +64,8 @@ pub(crate) struct Args {
     /// Leave keys in what the program writes to a pipe or a file.
     #[arg(long)]
     no_masking: bool,
-    /// Note nothing in the history of keys, and do not look at it.
-    #[arg(long)]
-    no_history: bool,
+    #[command(flatten)]
+    forget: Forget,
     /// Tell about the keys, and how it ended, as JSON lines on stderr.
     #[arg(long)]
     json: bool,
@@ -99,10 +98,14 @@ async fn supervise(args: &Args, hardened: &Hardened, terminal: &Terminal) -> Res
     let configured =
         args.config.as_deref().map_or_else(|| Ok(Config::default()), |file| config::load(file, terminal))?;
     let resolver = Resolver::process();
-    let mut rings = Rings::collect(args.wanted(), &configured, &resolver).await?;
+    let memory = args.forget.open(&configured.gateway, &resolver, terminal);
+    let mut rings = Rings::collect(args.wanted(), &configured, &resolver, memory.as_ref()).await?;
     terminal.guard(&rings.secrets());
     if args.live {
         live::ask(&mut rings, terminal).await;
+    }
+    if !args.direct {
+        rings.recall(memory.as_ref());
     }
     story::before(&rings, args.telling(), terminal);
     rings.report().required()?;
@@ -117,8 +120,6 @@ async fn supervise(args: &Args, hardened: &Hardened, terminal: &Terminal) -> Res
         return Ok(end(args, ended, None, &rings, terminal));
     }
     let token = keys::new_token()?;
-    let wanted = configured.gateway.history && !args.no_history;
-    let memory = wanted.then(|| memory::open(resolver.environment(), terminal)).flatten();
     let gateway = open(rings.configuration(configured), &resolver, &token, memory).await?;
     let hand = Hand { addr: gateway.addr(), token: &token };
     let environment = environment::through_gateway(parent, &rings, &hand, &guard);

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use keywright::sources::{Found, Reference, Resolver};
+use keywright::sources::{Found, Miss, Reference, Resolver};
+use keywright::state::Memory;
 use keywright_core::Secret;
 use keywright_gateway::{Config, Gateway, StartError, StartOptions};
 use serde_json::json;
@@ -15,7 +16,7 @@ use super::config::{DEFAULT_FILE, load};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::key_report::{KeyReport, KeySeen};
-use crate::memory;
+use crate::memory::Forget;
 use crate::process;
 use crate::terminal::{Role, Terminal, paint};
 
@@ -43,9 +44,8 @@ pub(crate) struct Args {
     /// Check the configuration and the keys, and exit: 0 when at least one key of each provider is usable.
     #[arg(long)]
     check: bool,
-    /// Note nothing in the history of keys, and do not look at it.
-    #[arg(long)]
-    no_history: bool,
+    #[command(flatten)]
+    forget: Forget,
     /// Print events as JSON lines for programs instead of text for people.
     #[arg(long)]
     json: bool,
@@ -63,7 +63,8 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
 
 async fn serve(args: &Args, config: Config, terminal: &Terminal) -> Result<Exit, CliError> {
     let resolver = Resolver::process();
-    let report = look(&config, &resolver, terminal).await;
+    let memory = args.forget.open(&config.gateway, &resolver, terminal);
+    let report = look(&config, &resolver, memory.as_ref(), terminal).await;
     if args.check {
         show(&report, args.json, terminal)?;
         let healthy = every_provider_can_serve(&config, &report) && report.required().is_ok();
@@ -73,13 +74,11 @@ async fn serve(args: &Args, config: Config, terminal: &Terminal) -> Result<Exit,
     report.required()?;
     let mut signals = Signals::listen()?;
     let grace = config.gateway.drain_timeout;
-    let wanted = config.gateway.history && !args.no_history;
-    let memory = wanted.then(|| memory::open(resolver.environment(), terminal)).flatten();
-    let options = StartOptions { memory, ..StartOptions::default() };
+    let options = StartOptions { memory: memory.clone(), ..StartOptions::default() };
     let gateway = Gateway::start(config, resolver.clone(), options).await.map_err(|error| not_started(&error))?;
     announce(&gateway, args.json, terminal)?;
     while signals.next().await == Heard::Reload {
-        reload(&gateway, &args.config, &resolver, terminal).await;
+        reload(&gateway, &args.config, &resolver, memory.as_ref(), terminal).await;
     }
     terminal.tell("keywright: finishing what is running; a second signal stops at once");
     let drained = tokio::select! {
@@ -93,7 +92,7 @@ async fn serve(args: &Args, config: Config, terminal: &Terminal) -> Result<Exit,
 }
 
 /// Reads every key once, for the report and for the redactor.
-async fn look(config: &Config, resolver: &Resolver, terminal: &Terminal) -> KeyReport {
+async fn look(config: &Config, resolver: &Resolver, memory: Option<&Memory>, terminal: &Terminal) -> KeyReport {
     resolver.adopt(&config.sources);
     let mut report = KeyReport::default();
     let mut secrets: Vec<Secret> = Vec::new();
@@ -105,7 +104,13 @@ async fn look(config: &Config, resolver: &Resolver, terminal: &Terminal) -> KeyR
                     secrets.push(found.secret.clone());
                     provider.spec().map(|spec| KeySeen::inspected(spec, &found))
                 }
-                Err(miss) => KeySeen::missing_as(key, &provider.id, &miss),
+                Err(miss) => match stand_in(&provider.id, &key.reference, &miss, memory) {
+                    Some(found) => {
+                        secrets.push(found.secret.clone());
+                        provider.spec().map(|spec| KeySeen::standing_in(spec, &found, &miss))
+                    }
+                    None => KeySeen::missing_as(key, &provider.id, &miss),
+                },
             };
             report.keys.extend(seen);
         }
@@ -114,10 +119,14 @@ async fn look(config: &Config, resolver: &Resolver, terminal: &Terminal) -> KeyR
     report
 }
 
-async fn find(reference: &str, resolver: &Resolver) -> Result<Found, keywright::sources::Miss> {
+async fn find(reference: &str, resolver: &Resolver) -> Result<Found, Miss> {
     // The configuration was checked, so every reference can be read.
-    let reference: Reference = reference.parse().map_err(|_| keywright::sources::Miss::default())?;
+    let reference: Reference = reference.parse().map_err(|_| Miss::default())?;
     resolver.resolve(&reference).await
+}
+
+fn stand_in(provider: &str, reference: &str, miss: &Miss, memory: Option<&Memory>) -> Option<Found> {
+    memory?.stand_in(provider, &reference.parse().ok()?, miss)
 }
 
 fn show(report: &KeyReport, as_json: bool, terminal: &Terminal) -> Result<(), CliError> {
@@ -152,7 +161,7 @@ fn announce(gateway: &Gateway, as_json: bool, terminal: &Terminal) -> Result<(),
 }
 
 /// A configuration that cannot be used changes nothing.
-async fn reload(gateway: &Gateway, file: &Path, resolver: &Resolver, terminal: &Terminal) {
+async fn reload(gateway: &Gateway, file: &Path, resolver: &Resolver, memory: Option<&Memory>, terminal: &Terminal) {
     let kept = |terminal: &Terminal| terminal.tell("keywright: the configuration is as it was before");
     let config = match load(file, terminal) {
         Ok(config) => config,
@@ -162,7 +171,7 @@ async fn reload(gateway: &Gateway, file: &Path, resolver: &Resolver, terminal: &
             return kept(terminal);
         }
     };
-    let report = look(&config, resolver, terminal).await;
+    let report = look(&config, resolver, memory, terminal).await;
     if let Err(error) = report.required() {
         report.tell(terminal);
         gateway.reload_failed(&error.to_string());

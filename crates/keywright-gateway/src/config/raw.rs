@@ -89,6 +89,11 @@ pub(super) struct RawGateway {
     drain_timeout_ms: u64,
     /// Whether what happens to keys is noted in the history of this installation; `keywright keys history` shows it.
     history: bool,
+    /// Whether the last value of a key that served is kept, encrypted, and stands in when its source gives nothing that works.
+    last_known_good: bool,
+    /// For how long it may stand in, from when its source last handed it out and it served; at most 720.
+    #[schemars(range(min = 1, max = 720))]
+    last_known_good_hours: u32,
 }
 
 impl Default for RawGateway {
@@ -116,6 +121,8 @@ impl Default for RawGateway {
             connection_limit: 10_000,
             drain_timeout_ms: 30_000,
             history: true,
+            last_known_good: true,
+            last_known_good_hours: 7 * 24,
         }
     }
 }
@@ -142,6 +149,9 @@ impl RawGateway {
             connection_limit: self.connection_limit.max(1),
             drain_timeout: Duration::from_millis(self.drain_timeout_ms),
             history: self.history,
+            last_known_good: self.last_known_good.then(|| {
+                Duration::from_secs(u64::from(self.last_known_good_hours) * 3_600).min(keywright::state::LONGEST_RECALL)
+            }),
         }
     }
 }

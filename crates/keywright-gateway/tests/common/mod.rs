@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use keywright::sources::{Environment, Resolver};
-use keywright::state::{Directory, Memory};
+use keywright::state::{Directory, Keeps, Memory};
 use keywright_core::ring::Backoff;
 use keywright_emulator::{Emulator, KeySpec, KeyState};
 use keywright_gateway::{Config, Gateway, GatewaySettings, KeySettings, ProviderSettings, StartOptions};
@@ -152,7 +152,8 @@ pub fn quick() -> Backoff {
 
 /// The state in this directory, as a process that starts opens it.
 pub fn memory(directory: &TempDir) -> Memory {
-    Memory::start(&Directory::at(directory.path().join("state"))).expect("a state")
+    let keeps = Keeps { history: true, last_known_good: Some(Duration::from_secs(3_600)), scope: "/".to_owned() };
+    Memory::start(&Directory::at(directory.path().join("state")), keeps).expect("a state")
 }
 
 pub async fn start(config: Config, options: StartOptions) -> Gateway {

@@ -233,6 +233,36 @@ impl SourceError {
         }
     }
 
+    /// Whether the place could not say what it holds. A place that says that it holds nothing, or something that is no
+    /// key, has answered.
+    pub const fn is_outage(self) -> bool {
+        matches!(
+            self,
+            Self::Denied
+                | Self::Unreadable(_)
+                | Self::TimedOut { .. }
+                | Self::Unreachable(_)
+                | Self::NoKeyring
+                | Self::KeyringLocked
+                | Self::KeyringRefused
+                | Self::NoAgeKey
+                | Self::BadAgeIdentity
+                | Self::LockedAgeIdentity
+                | Self::WrongAgeKey
+                | Self::AgeDamaged
+                | Self::HelperSilent
+                | Self::NoOnePassword
+                | Self::OnePasswordSignedOut
+                | Self::OnePasswordRefused
+                | Self::NoVaultToken
+                | Self::VaultLoginRefused
+                | Self::VaultDenied
+                | Self::VaultSealed
+                | Self::VaultStrange { .. }
+                | Self::BadVaultCertificate
+        )
+    }
+
     /// What to do about it, where that is more than "put the key there".
     pub const fn help(self) -> Option<&'static str> {
         Some(match self {

@@ -71,6 +71,11 @@ impl Miss {
             .unwrap_or(Cause::MissingKey)
     }
 
+    /// Whether no place could say what the key is, rather than that there is none.
+    pub fn is_outage(&self) -> bool {
+        !self.asked.is_empty() && self.asked.iter().all(|asked| asked.why.is_outage())
+    }
+
     /// What to do about it: the help of the first place that has some.
     pub fn help(&self) -> Option<&'static str> {
         self.asked.iter().find_map(|asked| asked.why.help())

@@ -1,5 +1,6 @@
 //! Where the state lives, by platform.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::StateError;
@@ -47,6 +48,15 @@ impl Directory {
     /// Makes the folder, for its owner alone. One that is there and open to others is refused.
     pub(crate) fn create(&self) -> Result<(), StateError> {
         private::create_directory(&self.0)
+    }
+
+    /// Keeps other processes from making what this one makes, until it is dropped.
+    pub(super) fn lock(&self) -> Result<File, StateError> {
+        let path = self.file("state.lock");
+        private::touch(&path)?;
+        let file = File::open(&path).map_err(|error| StateError::of_io(&path, &error))?;
+        file.lock().map_err(|error| StateError::of_io(&path, &error))?;
+        Ok(file)
     }
 }
 

@@ -81,6 +81,9 @@ pub enum StateError {
         /// What SQLite said; it names tables and columns, never a value.
         says: String,
     },
+    /// The keyring holds what opens the last known good keys, and does not give it.
+    #[error("the keyring that opens the last known good keys is locked")]
+    KeyringLocked,
     /// The operating system gives no random bytes.
     #[error("the operating system gives no random bytes")]
     NoRandom,
@@ -112,6 +115,9 @@ impl StateError {
             }
             Self::Newer { .. } => {
                 "Use the newer keywright, or set KEYWRIGHT_STATE_DIR to another folder for this one.".to_owned()
+            }
+            Self::KeyringLocked => {
+                "Unlock the keyring: log in to the desktop, or `gnome-keyring-daemon --unlock`.".to_owned()
             }
             Self::Busy { path: busy } => format!("See which process it is: `fuser '{}'`.", path(busy)),
             Self::Failed { .. } | Self::Refused { .. } | Self::NoRandom => return None,

@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
-use keywright_core::{Cause, Diagnosis, Fingerprint, Fingerprinter, Secret};
+use keywright_core::{Bench, Cause, Diagnosis, Fingerprint, Fingerprinter, Secret};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::{Directory, StateError, Store, Timestamp, identity};
+use super::{Directory, Remembered, StateError, Store, Timestamp, identity, recall};
 
 /// A key as the ledger knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,6 +147,11 @@ impl History {
         })
     }
 
+    /// What is remembered of keys that served, beside the keys themselves.
+    pub fn remembered(&mut self) -> Result<Vec<Remembered>, StateError> {
+        recall::all(&mut self.store)
+    }
+
     /// Notes what happened, all or nothing. When it returns, the entries outlive the process.
     pub fn note(&mut self, events: &[Event], now: Timestamp) -> Result<(), StateError> {
         self.store.write(|transaction| {
@@ -167,6 +172,12 @@ fn note(transaction: &Transaction<'_>, event: &Event) -> rusqlite::Result<()> {
         }
         Happening::Bad { cause } => transaction.execute(BAD, params![provider, key, at, cause.slug()])?,
     };
+    // What an account lacks may come back; a key that is refused does not serve again.
+    if let Happening::Bad { cause } = event.what
+        && cause.bench() == Bench::Key
+    {
+        recall::forget(transaction, provider, fingerprint)?;
+    }
     Ok(())
 }
 

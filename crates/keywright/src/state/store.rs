@@ -1,6 +1,5 @@
 //! The database file: opened privately, brought up to date, safe under concurrent processes.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -96,7 +95,7 @@ impl Store {
             self.ask(|connection| connection.pragma_query_value(None, "journal_mode", |row| row.get(0)))?;
         if mode != "wal" {
             // SQLite does not wait for another process here, so that one process at a time changes it.
-            let _held = self.lock()?;
+            let _held = self.directory.lock()?;
             self.ask(|connection| connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())))?;
         }
         self.ask(|connection| connection.pragma_update(None, "synchronous", "full"))
@@ -104,15 +103,6 @@ impl Store {
 
     fn ask<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StateError> {
         work(&self.connection).map_err(|error| StateError::of_sqlite(&self.path, &error))
-    }
-
-    /// Held until it is dropped.
-    fn lock(&self) -> Result<File, StateError> {
-        let path = self.directory.file(LOCK_FILE);
-        private::touch(&path)?;
-        let file = File::open(&path).map_err(|error| StateError::of_io(&path, &error))?;
-        file.lock().map_err(|error| StateError::of_io(&path, &error))?;
-        Ok(file)
     }
 }
 
@@ -125,7 +115,6 @@ fn wait(waited: i32) -> bool {
 }
 
 const FILE: &str = "state.db";
-const LOCK_FILE: &str = "state.lock";
 const NAP: Duration = Duration::from_millis(1);
 /// Some ten seconds; then the writer is not busy but stuck.
 const MOST_NAPS: i32 = 8_000;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use futures_util::future::join_all;
 use keywright::http::Origin;
 use keywright::sources::{Dotenv, Found, Hint, Miss, Reference, Resolver, SourceError};
+use keywright::state::{Memory, told};
 use keywright_core::{Catalogue, Cause, ProviderSpec, Redactor, Secret};
 use keywright_gateway::{Config, KeySettings, ProviderSettings};
 
@@ -67,7 +68,12 @@ pub(super) struct Key {
 
 impl Rings {
     /// Looks for keys: a configured provider's references, else the environment and the dotenv files.
-    pub(super) async fn collect(wanted: Wanted<'_>, config: &Config, resolver: &Resolver) -> Result<Self, CliError> {
+    pub(super) async fn collect(
+        wanted: Wanted<'_>,
+        config: &Config,
+        resolver: &Resolver,
+        memory: Option<&Memory>,
+    ) -> Result<Self, CliError> {
         resolver.adopt(&config.sources);
         let mut rings = Self { files: env_files(wanted.env_files, resolver).await?, ..Self::default() };
         for spec in Catalogue::builtin().providers() {
@@ -77,7 +83,7 @@ impl Rings {
             }
             let door = Door::of(spec, resolver.environment(), &rings.files);
             match settings.filter(|settings| !settings.keys.is_empty()) {
-                Some(settings) => rings.resolve(spec, settings, resolver).await,
+                Some(settings) => rings.resolve(spec, settings, resolver, memory).await,
                 None => rings.discover(spec, &door, resolver),
             }
             let written = settings.and_then(|settings| settings.base_url.clone());
@@ -89,14 +95,32 @@ impl Rings {
         Ok(rings)
     }
 
-    async fn resolve(&mut self, spec: &'static ProviderSpec, settings: &ProviderSettings, resolver: &Resolver) {
+    async fn resolve(
+        &mut self,
+        spec: &'static ProviderSpec,
+        settings: &ProviderSettings,
+        resolver: &Resolver,
+        memory: Option<&Memory>,
+    ) {
         // The configuration was checked, so every reference can be read.
         let keys = settings.keys.iter().filter_map(|key| Some((key, key.reference.parse::<Reference>().ok()?)));
-        let reads = keys.map(|(key, reference)| async move { (key, resolver.resolve(&reference).await) });
-        for (key, read) in join_all(reads).await {
+        let reads = keys.map(|(key, reference)| async move {
+            let read = resolver.resolve(&reference).await;
+            (key, reference, read)
+        });
+        for (key, reference, read) in join_all(reads).await {
             match read {
                 Ok(found) => self.add(spec, &spec.id, found, Some(key.clone())),
-                Err(miss) => self.missing.extend(KeySeen::missing_as(key, &spec.id, &miss)),
+                Err(miss) => match memory.and_then(|memory| memory.stand_in(&spec.id, &reference, &miss)) {
+                    Some(found) => self.keys.push(Key {
+                        spec,
+                        names_of: spec.id.clone(),
+                        seen: KeySeen::standing_in(spec, &found, &miss),
+                        found,
+                        settings: Some(key.clone()),
+                    }),
+                    None => self.missing.extend(KeySeen::missing_as(key, &spec.id, &miss)),
+                },
             }
         }
     }
@@ -120,6 +144,19 @@ impl Rings {
             let seen = KeySeen::inspected(spec, &found);
             let names_of = names_of.to_owned();
             self.keys.push(Key { spec, names_of, found, seen, settings });
+        }
+    }
+
+    /// Keys that cannot work are used all the same where the gateway knows a value that served in their place.
+    pub(super) fn recall(&mut self, memory: Option<&Memory>) {
+        let Some(memory) = memory else {
+            return;
+        };
+        for key in self.keys.iter_mut().filter(|key| !key.seen.usable()) {
+            let good = memory.last_known_good(&key.spec.id, &key.found.reference.to_string());
+            if let Some(good) = good.filter(|good| !good.secret.matches(&key.found.secret)) {
+                key.seen.recalled(&told(&key.found.reference, good.last_good));
+            }
         }
     }
 

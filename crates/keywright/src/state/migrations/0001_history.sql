@@ -1,4 +1,4 @@
--- What is known about each key that was ever seen here. Times are seconds since 1970.
+-- What is known about each key that was ever seen here. Times are milliseconds since 1970.
 CREATE TABLE history (
     provider    TEXT NOT NULL,
     -- HMAC of the key under this installation's own random key.

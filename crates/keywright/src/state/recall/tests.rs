@@ -1,0 +1,133 @@
+use keywright_core::Cause;
+
+use super::*;
+use crate::sources::{Miss, Reference, SourceError};
+use crate::state::{Directory, Event, Happening, Keeps, Memory};
+
+const KEY: &str = "sk-proj-4711abcdefghijklmnopqrstuvwxyz";
+const PATIENCE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(86_400);
+
+fn directory(home: &tempfile::TempDir) -> Directory {
+    Directory::at(home.path().join("state"))
+}
+
+fn start(home: &tempfile::TempDir, scope: &str, last_known_good: Option<Duration>) -> Memory {
+    let keeps = Keeps { history: true, last_known_good, scope: scope.to_owned() };
+    Memory::start(&directory(home), keeps).expect("started")
+}
+
+/// The key served so long ago.
+fn remember(memory: &Memory, key: &str, ago: Duration) {
+    let secret = Secret::new(key);
+    let subject = memory.subject("openai", &secret, "vault://secret/llm#openai");
+    memory.remember(&subject, &secret, Timestamp::now().before(ago));
+    assert!(memory.flush(PATIENCE));
+    assert_eq!(memory.lost(), 0);
+}
+
+fn recalled(memory: &Memory) -> Option<String> {
+    let good = memory.last_known_good("openai", "vault://secret/llm#openai");
+    good.map(|good| good.secret.expose().to_owned())
+}
+
+#[test]
+fn a_value_that_served_is_there_for_the_next_process_and_for_no_other_place() {
+    let home = tempfile::tempdir().expect("a folder");
+    remember(&start(&home, "/app", Some(DAY)), KEY, Duration::ZERO);
+    let next = start(&home, "/app", Some(DAY));
+    assert_eq!(recalled(&next).as_deref(), Some(KEY));
+    assert!(next.last_known_good("together", "vault://secret/llm#openai").is_none());
+    assert!(next.last_known_good("openai", "vault://secret/llm#other").is_none());
+    assert_eq!(recalled(&start(&home, "/other", Some(DAY))), None, "another folder");
+    assert_eq!(recalled(&start(&home, "/app", None)), None, "turned off");
+}
+
+#[test]
+fn a_value_is_kept_for_a_time_and_the_one_that_served_last_counts() {
+    let home = tempfile::tempdir().expect("a folder");
+    let memory = start(&home, "/app", Some(DAY));
+    remember(&memory, KEY, DAY * 2);
+    assert_eq!(recalled(&memory), None, "too old");
+    remember(&memory, KEY, DAY / 2);
+    assert_eq!(recalled(&memory).as_deref(), Some(KEY));
+    remember(&memory, "sk-proj-the-next-one", Duration::ZERO);
+    assert_eq!(recalled(&memory).as_deref(), Some("sk-proj-the-next-one"));
+    // Whatever the setting says, nothing is kept for longer than the longest time.
+    remember(&start(&home, "/old", Some(LONGEST * 2)), KEY, LONGEST * 2);
+    remember(&memory, "sk-proj-and-the-next", Duration::ZERO);
+    let scopes: Vec<String> = all(&mut Store::open(&directory(&home)).expect("opened"))
+        .expect("read")
+        .into_iter()
+        .map(|remembered| remembered.scope)
+        .collect();
+    assert_eq!(scopes, ["/app"]);
+}
+
+#[test]
+fn a_refused_value_is_forgotten_and_one_without_credit_is_not() {
+    for (cause, expected) in
+        [(Cause::InvalidKey, None), (Cause::RevokedOrRotated, None), (Cause::QuotaExhausted, Some(KEY))]
+    {
+        let home = tempfile::tempdir().expect("a folder");
+        let memory = start(&home, "/app", Some(DAY));
+        remember(&memory, KEY, Duration::ZERO);
+        let subject = memory.subject("openai", &Secret::new(KEY), "env://ANYWHERE");
+        memory.note(Event { subject, at: Timestamp::now(), what: Happening::Bad { cause } });
+        assert!(memory.flush(PATIENCE));
+        assert_eq!(recalled(&memory).as_deref(), expected, "{cause:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_decrypted_is_not_there() {
+    let home = tempfile::tempdir().expect("a folder");
+    let memory = start(&home, "/app", Some(DAY));
+    remember(&memory, KEY, Duration::ZERO);
+    let mut store = Store::open(&directory(&home)).expect("opened");
+    store
+        .write(|t| t.execute("UPDATE last_known_good SET sealed = substr(sealed, 1, length(sealed) - 1)", []))
+        .expect("cut");
+    assert_eq!(recalled(&memory), None);
+}
+
+#[test]
+fn only_a_source_that_cannot_answer_is_stood_in_for() {
+    let home = tempfile::tempdir().expect("a folder");
+    let memory = start(&home, "/app", Some(DAY));
+    remember(&memory, KEY, Duration::ZERO);
+    let reference: Reference = "vault://secret/llm#openai".parse().expect("a reference");
+    let cases = [
+        (SourceError::Unreachable(Cause::Network), true),
+        (SourceError::TimedOut { seconds: 10 }, true),
+        (SourceError::VaultSealed, true),
+        (SourceError::VaultDenied, true),
+        (SourceError::KeyringLocked, true),
+        (SourceError::NotSet, false),
+        (SourceError::NoField, false),
+        (SourceError::NoFile, false),
+        (SourceError::NotUtf8, false),
+        (SourceError::NoVaultAddress, false),
+    ];
+    for (why, expected) in cases {
+        let found = memory.stand_in("openai", &reference, &Miss::of("a place", why));
+        assert_eq!(found.is_some(), expected, "{why}");
+        assert!(found.is_none_or(|found| found.place.contains("last known good")), "it says what it is");
+    }
+}
+
+#[test]
+fn no_file_of_the_state_holds_the_key_in_any_form() {
+    let home = tempfile::tempdir().expect("a folder");
+    let memory = start(&home, "/app", Some(DAY));
+    remember(&memory, KEY, Duration::ZERO);
+    let hex = super::super::identity::hex(KEY.as_bytes());
+    let files: Vec<_> = std::fs::read_dir(directory(&home).path()).expect("a folder").flatten().collect();
+    for file in files {
+        let bytes = std::fs::read(file.path()).expect("read");
+        let text = String::from_utf8_lossy(&bytes);
+        for form in [&KEY[8..20], &KEY[20..32], &hex[16..40]] {
+            assert!(!text.contains(form), "{:?}", file.path());
+        }
+    }
+}
