@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use keywright::sources::Resolver;
-use keywright::state::{Directory, Keeps, Memory, StateError};
+use keywright::state::{Directory, History, Keeps, Memory, Remembered, StateError};
 use keywright_gateway::GatewaySettings;
 
 use crate::terminal::{Role, Terminal, paint};
@@ -40,6 +40,15 @@ pub(crate) fn scope(resolver: &Resolver) -> String {
     let directory = resolver.directory();
     std::path::absolute(if directory.as_os_str().is_empty() { Path::new(".") } else { directory })
         .map_or_else(|_| String::new(), |path| path.to_string_lossy().into_owned())
+}
+
+/// Keys that stand in for what their sources give, as far as that is known.
+pub(crate) fn stand_ins(resolver: &Resolver) -> Vec<Remembered> {
+    let opened = Directory::of(resolver.environment()).and_then(|directory| History::open_existing(&directory));
+    let remembered =
+        opened.and_then(|history| history.map_or_else(|| Ok(Vec::new()), |mut history| history.remembered()));
+    let remembered = remembered.inspect_err(|error| tracing::debug!(%error, "nothing is known of stand-ins"));
+    remembered.unwrap_or_default().into_iter().filter(|key| key.stands_in.is_some()).collect()
 }
 
 fn tell(error: &StateError, terminal: &Terminal) {

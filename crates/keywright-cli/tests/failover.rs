@@ -90,7 +90,7 @@ fn what_one_run_saw_the_next_one_knows() {
         .env("OPENAI_BASE_URL", &upstream.base_url("openai"))
         .env("KEYWRIGHT_STATE_DIR", state.to_str().expect("text"))
         .file("client.py", CLIENT);
-    client(&place, &["--no-history"]).code(0);
+    client(&place, &["--no-history", "--no-last-known-good"]).code(0);
     assert!(!state.exists(), "nothing is noted unless it may be");
     place.run(&["keys", "history"]).code(0).err("no key was seen here yet");
     client(&place, &[]).code(0).hides(&key);
@@ -119,4 +119,33 @@ fn a_state_that_others_can_read_is_told_and_stops_nothing() {
     client(&place, &[]).code(0).out("status 200").err("is open to other users (mode 755)").err("chmod 700");
     std::fs::write(folder.path().join("state.db"), "").expect("written");
     place.run(&["keys", "history"]).code(1).err("is open to other users").err("chmod 700");
+}
+
+#[test]
+fn a_mistyped_rotation_is_stood_in_for_by_the_key_that_served_last() {
+    let upstream = upstream();
+    let key = openai_key(1);
+    let folder = tempfile::tempdir().expect("a folder");
+    let typo = key.replace("0001", "7777");
+    let place = Place::new()
+        .env("OPENAI_BASE_URL", &upstream.base_url("openai"))
+        .env("KEYWRIGHT_STATE_DIR", folder.path().join("state").to_str().expect("text"))
+        .file(".env", &format!("OPENAI_API_KEY={key}\n"))
+        .file("client.py", CLIENT);
+    client(&place, &[]).code(0);
+    let place = place.file(".env", &format!("OPENAI_API_KEY={typo}\n"));
+    let good = "status 200\nstatus 200\nstatus 200\n";
+    let told = "the last known good key sk-proj-…0001 served";
+    client(&place, &[]).code(0).out(good).err(told).hides(&key).hides(&typo);
+    client(&place, &["--json"]).code(0).out(good).err("\"last_known_good\":[{").hides(&key);
+    place.run(&["doctor"]).out("last known good key sk-proj-…0001 serves").hides(&key).hides(&typo);
+    // A refused key would be left out; what serves in its place is told before the start.
+    client(&place, &["--live"]).code(0).out(good).err("in its place: last known good key").hides(&key).hides(&typo);
+    client(&place, &["--no-last-known-good"]).code(1).out("status 503").hides(&key).hides(&typo);
+    let elsewhere = Place::new()
+        .env("OPENAI_BASE_URL", &upstream.base_url("openai"))
+        .env("KEYWRIGHT_STATE_DIR", folder.path().join("state").to_str().expect("text"))
+        .file(".env", &format!("OPENAI_API_KEY={typo}\n"))
+        .file("client.py", CLIENT);
+    client(&elsewhere, &[]).code(1).out("status 503").hides(&key);
 }

@@ -19,6 +19,7 @@ use self::report::{Report, Status};
 use super::config;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::memory;
 use crate::terminal::Terminal;
 
 /// Say what is wrong with the API keys here, and what mends it.
@@ -98,7 +99,7 @@ async fn examine(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         mends = Some(done);
     }
     let unmended = mends.as_ref().is_some_and(|mends| !mends.is_done());
-    let checks = checks::of(&survey, &config, &args.names);
+    let checks = checks::of(&survey, &config, &memory::stand_ins(&resolver), &args.names);
     let report = Report { mends, ..Report::new(checks, &survey, &args.names, &fingerprinter()?) };
     if args.json {
         terminal.out_json(&report)?;

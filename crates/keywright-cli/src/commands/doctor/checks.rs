@@ -1,6 +1,8 @@
 //! From what is here to checks: which findings belong together, and one line about each.
 
+use keywright::state::{Remembered, Timestamp};
 use keywright::survey::{Standing, Survey};
+use keywright_core::diagnosis::spoken;
 use keywright_core::inspect::files::FileStanding;
 use keywright_core::inspect::{Finding, Place, Severity, base_url};
 use keywright_core::{Catalogue, Cause, ProviderSpec};
@@ -11,9 +13,11 @@ use super::report::Check;
 use crate::error::count;
 
 /// The checks that were asked for; all that have something to say when none was named.
-pub(super) fn of(survey: &Survey, config: &Config, names: &[Name]) -> Vec<Check> {
-    let mut checks: Vec<Check> =
-        wanted(survey, config, names).into_iter().map(|provider| of_provider(provider, survey, config)).collect();
+pub(super) fn of(survey: &Survey, config: &Config, stand_ins: &[Remembered], names: &[Name]) -> Vec<Check> {
+    let mut checks: Vec<Check> = wanted(survey, config, names)
+        .into_iter()
+        .map(|provider| of_provider(provider, survey, config, stand_ins))
+        .collect();
     let asked = |check: &'static str| names.is_empty() || names.contains(&Name::Check(check));
     if names.is_empty() && checks.is_empty() {
         checks.push(no_key_at_all(survey));
@@ -38,7 +42,7 @@ fn wanted(survey: &Survey, config: &Config, names: &[Name]) -> Vec<&'static Prov
     Catalogue::builtin().providers().iter().filter(asked).collect()
 }
 
-fn of_provider(provider: &'static ProviderSpec, survey: &Survey, config: &Config) -> Check {
+fn of_provider(provider: &'static ProviderSpec, survey: &Survey, config: &Config, stand_ins: &[Remembered]) -> Check {
     let keys: Vec<_> = survey.keys_of(&provider.id).collect();
     let mut findings: Vec<Finding> = Vec::new();
     for key in &keys {
@@ -53,12 +57,23 @@ fn of_provider(provider: &'static ProviderSpec, survey: &Survey, config: &Config
     let own = survey.findings.iter().filter(|(owner, _)| owner.id == provider.id);
     findings.extend(own.map(|(_, finding)| finding.clone()));
     findings.extend(configured_base_url(provider, config));
+    findings.extend(stand_ins.iter().filter(|key| key.provider == provider.id).map(stand_in));
     let in_force = keys.iter().filter(|key| key.standing == Standing::InForce).count();
     if in_force == 0 && !findings.iter().any(|finding| finding.severity == Severity::Error) {
         findings.extend(survey.missing(provider));
     }
     let summary = if in_force == 0 { "no key".to_owned() } else { count(in_force, "key") };
     Check::new(&provider.id, &provider.name, summary, findings)
+}
+
+/// The gateway serves with a key that its source does not give any more.
+fn stand_in(key: &Remembered) -> Finding {
+    let Remembered { masked, reference, scope, .. } = key;
+    let ago = spoken(key.last_good.until(Timestamp::now()));
+    let says = format!(
+        "the last known good key {masked} serves in the place of what {reference} gives in {scope}; it was good {ago} ago"
+    );
+    Finding::warning(Cause::EnvNotLoaded, says)
 }
 
 /// A defect of a value that no program sees is worth a warning at most.

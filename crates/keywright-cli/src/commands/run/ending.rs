@@ -4,7 +4,7 @@
 use keywright_core::diagnosis::Confidence;
 use keywright_core::text::Found;
 use keywright_core::{Catalogue, Diagnosis, Verdict, Witness, page};
-use keywright_gateway::Report;
+use keywright_gateway::{KeyReport, Report};
 use serde_json::json;
 
 use super::child::Ended;
@@ -80,6 +80,12 @@ impl<'a> Ending<'a> {
         keys.filter_map(|key| Some((format!("{} ({})", key.place, key.masked), key.diagnosis.as_ref()?)))
     }
 
+    /// Last known good keys that served in the place of what their sources give.
+    fn stand_ins(&self) -> impl Iterator<Item = &KeyReport> {
+        let keys = self.report.iter().flat_map(|report| &report.providers).flat_map(|provider| &provider.keys);
+        keys.filter(|key| key.last_known_good)
+    }
+
     /// What the gateway told the program last, if that was a failure that no dead key explains.
     fn last_answer(&self) -> Option<&Diagnosis> {
         let last = self.report.as_ref()?.last_failure.as_ref().filter(|last| last.later == 0)?;
@@ -122,10 +128,15 @@ impl Told {
     }
 }
 
-/// When it ended badly: each diagnosis, and whether the program went past us.
+/// When it ended badly: each diagnosis, and whether the program went past us. In any case, what served in the place of
+/// a key that did not work.
 pub(super) fn tell(ending: &Ending<'_>, telling: Telling, terminal: &Terminal) {
     if telling == Telling::Json {
         return tell_json(ending, terminal);
+    }
+    for KeyReport { masked, place, .. } in ending.stand_ins() {
+        let head = paint(Role::Warning, "warning:");
+        terminal.tell(format_args!("{head} the last known good key {masked} served: {place}; mend its source"));
     }
     if !ending.failed() {
         return;
@@ -150,11 +161,12 @@ fn tell_json(ending: &Ending<'_>, terminal: &Terminal) {
         let diagnosis = key.diagnosis.as_ref()?;
         Some(json!({"place": key.place, "masked": key.masked, "diagnosis": diagnosis}))
     });
+    let stand_ins = ending.stand_ins().map(|key| json!({"place": key.place, "masked": key.masked}));
     let written = ending.written.iter().take(MOST_WRITTEN);
     terminal.tell(json!({
         "schema": 1, "event": "ended", "code": ending.ended.code, "bypassed": ending.bypassed(),
         "requests": report.map(|report| report.requests), "failovers": report.map(|report| report.failovers),
-        "dead_keys": dead.collect::<Vec<_>>(),
+        "dead_keys": dead.collect::<Vec<_>>(), "last_known_good": stand_ins.collect::<Vec<_>>(),
         "last_failure": report.and_then(|report| report.last_failure.as_ref()),
         "stderr": written.map(|found| json!({"line": found.line, "diagnosis": found.diagnosis})).collect::<Vec<_>>(),
     }));
