@@ -251,6 +251,8 @@ impl SourceError {
                 | Self::WrongAgeKey
                 | Self::AgeDamaged
                 | Self::HelperSilent
+                | Self::HelperFailed { .. }
+                | Self::HelperKilled
                 | Self::NoOnePassword
                 | Self::OnePasswordSignedOut
                 | Self::OnePasswordRefused
