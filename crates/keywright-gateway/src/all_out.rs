@@ -60,11 +60,11 @@ fn why(upstream: &Upstream, key: &Key, pin: Option<&Pin>, model: Option<&str>, n
         return only("belongs to another project".to_owned(), None);
     }
     if let Some(diagnosis) = key.diagnosis(upstream.spec, now) {
-        let says = format!("{} [{}]", diagnosis.title(), diagnosis.cause.slug());
+        let says = said(diagnosis.cause);
         return Why { says, cause: Some(diagnosis.cause), diagnosis: Some(diagnosis) };
     }
     if let Some(bench) = key.model_bench(|| model, now) {
-        return only(format!("may not use this model [{}]", bench.slug()), Some(bench));
+        return only(said(bench), Some(bench));
     }
     match key.standing(now) {
         Standing::Resting(until) => {
@@ -75,6 +75,11 @@ fn why(upstream: &Upstream, key: &Key, pin: Option<&Pin>, model: Option<&str>, n
             only("was refused for this request".to_owned(), None)
         }
     }
+}
+
+/// A cause in the words of its page, with its slug.
+fn said(cause: Cause) -> String {
+    format!("{} [{}]", keywright_core::page::cause_page(cause).title, cause.slug())
 }
 
 /// Whether all keys went out in one moment. A source without a value says nothing about the provider.

@@ -155,8 +155,7 @@ fn print_text(told: &[Told], terminal: &Terminal) -> Result<(), CliError> {
             terminal.out(line)?;
         }
         if told.diagnosis.verdict != Verdict::Unrecognised {
-            let page = format_args!("keywright explain {}", told.diagnosis.page);
-            terminal.out(format_args!("  {} {page}", paint(Role::Faint, "= more:")))?;
+            terminal.out(diagnosis::page_line(&told.diagnosis))?;
         }
     }
     Ok(())

@@ -30,7 +30,8 @@ fn example(text: &str) -> Option<Finding> {
     let is_example = PLACEHOLDER_WORDS.contains(&lower.as_str())
         || PLACEHOLDER_PARTS.iter().any(|part| lower.contains(part))
         || lower.len() >= 8 && lower.trim_start_matches("sk").trim_start_matches("fw").chars().all(filler);
-    is_example.then(|| Finding::error(Cause::PlaceholderKey, "an example value stands where the key should be").at(0))
+    is_example
+        .then(|| Finding::error(Cause::PlaceholderKey, crate::page::cause_page(Cause::PlaceholderKey).title).at(0))
 }
 
 fn something_else(text: &str) -> Option<Finding> {
