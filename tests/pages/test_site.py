@@ -26,9 +26,17 @@ MISSION = [
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory) -> pathlib.Path:
-    folder = tmp_path_factory.mktemp("export") / "site"
-    command = [str(harness.keywright()), "pages", "export", "--html", str(folder)]
-    subprocess.run(command, check=True, capture_output=True, timeout=harness.DEADLINE_SECONDS)
+    return export(tmp_path_factory.mktemp("export"))
+
+
+def export(home: pathlib.Path, notes: typing.Sequence[str] = ()) -> pathlib.Path:
+    """The site of somebody who added these notes to the first mission page."""
+    folder = home / "site"
+    added = [["note", "add", MISSION[0], note, "--sdk", "openai@1.40.0"] for note in notes]
+    for arguments in [*added, ["export", "--html", str(folder)]]:
+        command = [str(harness.keywright()), "pages", *arguments]
+        environment = harness.surroundings(str(home))
+        subprocess.run(command, check=True, capture_output=True, env=environment, timeout=harness.DEADLINE_SECONDS)
     return folder
 
 
@@ -110,7 +118,7 @@ def test_everything_is_there_without_javascript(browser, site):
         page = visit.open("index.html")
         assert not page.is_visible("#query"), "a search that cannot work is not offered"
         for name in [*MISSION, "missing_key", "assistants_gone"]:
-            page.click(f"a:has(code:text-is('{name}'))")
+            page.click(f"li > a[href='{name}.html']")
             assert page.inner_text("h1") == name
             assert page.locator("h2").count() >= (10 if name in MISSION else 5)
             page.click("text=Keywright >> nth=0")
@@ -147,6 +155,36 @@ def test_a_script_that_comes_from_elsewhere_does_not_run(browser, site, tmp_path
     assert any("Content Security Policy" in complaint for complaint in visit.complaints)
     visit.context.close()
     (site / "attacked.html").unlink()
+
+
+def test_a_note_is_shown_as_the_text_that_it_is(browser, tmp_path):
+    note = "<script>document.title = 'owned'</script> & `code` [link](javascript:alert(1))\n<img src=x onerror=alert(1)>"
+    with Visit(browser, export(tmp_path, [note, "a second one"])) as visit:
+        page = visit.open(f"{MISSION[0]}.html")
+        notes = page.locator("section[aria-labelledby=notes]")
+        assert [line.strip() for line in note.split("\n")] == notes.locator("p").all_inner_texts()[1:3]
+        assert "openai 1.40.0" in notes.locator("h3").first.inner_text()
+        assert notes.locator("h3").count() == 2
+        assert notes.locator("script, img, a, code").count() == 0
+        assert page.title() != "owned"
+        page.click("nav >> text=Notes")
+        visit.open("missing_key.html")
+        assert visit.page.locator("#notes").count() == 0
+
+
+def test_a_broken_address_breaks_nothing(browser, site):
+    with Visit(browser, site) as visit:
+        assert shown(visit.open("index.html#q=%E0%A4%A")) >= 0
+        assert visit.page.is_visible("#query")
+
+
+def test_the_contents_are_there_on_a_phone_and_traces_are_whole(browser, site):
+    with Visit(browser, site, viewport={"width": 390, "height": 900}) as visit:
+        for name in MISSION:
+            page = visit.open(f"{name}.html")
+            assert page.is_visible("nav >> text=Quick fix")
+            wide = "all => all.filter(one => one.scrollWidth > one.clientWidth).length"
+            assert page.eval_on_selector_all("pre:has(code.language-text)", wide) == 0
 
 
 def shown(page: Page) -> int:

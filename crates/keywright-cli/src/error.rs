@@ -45,6 +45,9 @@ pub(crate) enum CliError {
     /// A file that was named with an option cannot be used.
     #[error("`{}`: {why}", path.display())]
     EnvFile { path: PathBuf, why: keywright::sources::SourceError },
+    /// A text cannot be a note.
+    #[error(transparent)]
+    Note(#[from] keywright_core::page::NoteError),
     /// What this installation remembers cannot be used.
     #[error(transparent)]
     State(#[from] keywright::state::StateError),
@@ -76,6 +79,7 @@ impl CliError {
             Self::Required { .. } => Some("put the key there, or set `if_missing = \"warn\"` for it".to_owned()),
             Self::State(error) => error.help(),
             Self::Store(error) => error.help(),
+            Self::Note(error) => Some(error.help().to_owned()),
             Self::Gateway { help, .. } | Self::Usage { help, .. } | Self::Unmet { help, .. } => help.clone(),
             Self::Program { exit, .. } => Some(match exit {
                 Exit::NotExecutable => {
@@ -97,7 +101,8 @@ impl CliError {
             | Self::NotOurs { .. }
             | Self::Config { .. }
             | Self::EnvFile { .. }
-            | Self::Usage { .. } => Exit::Usage,
+            | Self::Usage { .. }
+            | Self::Note(_) => Exit::Usage,
             Self::Program { exit, .. } => *exit,
             // Whoever read our output has seen enough: `keywright … | head`.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Healthy,

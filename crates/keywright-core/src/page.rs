@@ -6,6 +6,7 @@
 mod files;
 mod find;
 mod front;
+mod note;
 mod render;
 mod sdk;
 mod text;
@@ -16,6 +17,7 @@ use std::sync::LazyLock;
 
 pub use self::find::{Found, find};
 pub use self::front::{Difficulty, Other, PageFix, Scene, Severity};
+pub use self::note::{NoteError, NoteSdk, NoteText};
 pub use self::render::{Part, document};
 pub use self::sdk::{Sdk, sdk, sdks};
 pub use self::text::Snippet;

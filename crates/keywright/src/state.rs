@@ -17,6 +17,7 @@ mod identity;
 mod killed;
 mod memory;
 mod migrations;
+pub mod notes;
 pub(crate) mod private;
 mod recall;
 mod seal;

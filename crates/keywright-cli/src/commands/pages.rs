@@ -2,9 +2,12 @@
 
 mod export;
 mod list;
+mod note;
 mod paint;
 mod show;
 mod site;
+
+use std::io::IsTerminal;
 
 use keywright_core::page::{Found, Page, find, pages};
 
@@ -29,6 +32,7 @@ enum Action {
     List(list::List),
     Show(show::Show),
     Export(export::Export),
+    Note(note::Args),
 }
 
 pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
@@ -36,6 +40,7 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         Action::List(list) => list::run(list, terminal),
         Action::Show(show) => show::run(show, terminal),
         Action::Export(export) => export::run(export, terminal),
+        Action::Note(note) => note::run(note, terminal),
     }
 }
 
@@ -81,6 +86,13 @@ fn status(page: &Page) -> String {
         [only] => only.clone(),
         [first @ .., last] => format!("{} or {last}", first.join(", ")),
     }
+}
+
+/// How wide the terminal is; `None` where nobody looks, or it does not say.
+fn columns() -> Option<usize> {
+    let stdout = std::io::stdout();
+    let size = stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(stdout).ok()).flatten()?;
+    (size.ws_col > 0).then(|| usize::from(size.ws_col))
 }
 
 /// A word of an enumeration, as it is written in JSON.

@@ -6,8 +6,11 @@ use super::StateError;
 use super::store::Store;
 
 /// Number `n` of this list takes the schema from `n - 1` to `n`. Append only.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_history.sql"), include_str!("migrations/0002_last_known_good.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_history.sql"),
+    include_str!("migrations/0002_last_known_good.sql"),
+    include_str!("migrations/0003_notes.sql"),
+];
 
 /// Brings the file up to the newest schema. Of several processes that start at one time, one does the work.
 pub(super) fn migrate(store: &mut Store) -> Result<(), StateError> {

@@ -3,10 +3,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use keywright_core::page::pages;
+use keywright::state::notes::Note;
+use keywright_core::page::{Page, pages};
 
 use super::show::as_markdown;
-use super::site;
+use super::{note, site};
 use crate::error::{CliError, count};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
@@ -20,20 +21,23 @@ use crate::terminal::Terminal;
 Examples:
   keywright pages export --html site && xdg-open site/index.html
   keywright pages export --markdown docs/errors")]
-#[group(required = true, multiple = false)]
 pub(super) struct Export {
     /// Write a site of HTML pages into this folder.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", required_unless_present = "markdown", conflicts_with = "markdown")]
     html: Option<PathBuf>,
     /// Write Markdown files into this folder.
     #[arg(long, value_name = "DIR")]
     markdown: Option<PathBuf>,
+    /// Leave out the notes that people of this machine added.
+    #[arg(long)]
+    no_notes: bool,
 }
 
 pub(super) fn run(args: &Export, terminal: &Terminal) -> Result<Exit, CliError> {
+    let notes = if args.no_notes { Vec::new() } else { note::kept_or_none(None, terminal) };
     let (folder, files) = match (&args.html, &args.markdown) {
-        (Some(folder), _) => (folder, site::files()?),
-        (None, Some(folder)) => (folder, markdown_files()),
+        (Some(folder), _) => (folder, site::files(&notes)?),
+        (None, Some(folder)) => (folder, markdown_files(&notes)),
         (None, None) => return Ok(Exit::Usage),
     };
     write_folder(folder, &files)?;
@@ -47,8 +51,9 @@ pub(super) struct File {
     pub(super) bytes: Vec<u8>,
 }
 
-fn markdown_files() -> Vec<File> {
-    pages().map(|page| File { name: format!("{}.md", page.name), bytes: as_markdown(page).into_bytes() }).collect()
+fn markdown_files(notes: &[Note]) -> Vec<File> {
+    let file = |page: &Page| File { name: format!("{}.md", page.name), bytes: as_markdown(page, notes).into_bytes() };
+    pages().map(file).collect()
 }
 
 /// Puts the files where the folder was: all of them, or none.
@@ -140,7 +145,7 @@ mod tests {
 
     #[test]
     fn the_same_pages_make_the_same_bytes() {
-        let bytes = || site::files().expect("a site").into_iter().map(|file| file.bytes).collect::<Vec<_>>();
+        let bytes = || site::files(&[]).expect("a site").into_iter().map(|file| file.bytes).collect::<Vec<_>>();
         assert_eq!(bytes(), bytes());
     }
 }

@@ -4,7 +4,7 @@ use keywright_core::Verdict;
 use keywright_core::page::{Page, pages};
 use serde_json::json;
 
-use super::{status, word};
+use super::{columns, paint as pages_paint, status, word};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::terminal::{Role, Terminal, paint};
@@ -27,16 +27,29 @@ pub(super) fn run(args: &List, terminal: &Terminal) -> Result<Exit, CliError> {
         terminal.out_json(&json!({"schema": 1, "pages": rows}))?;
         return Ok(Exit::Healthy);
     }
+    let columns = columns();
     let widest = pages().map(|page| page.name.len()).max().unwrap_or_default();
     for heading in GROUPS {
         terminal.out(paint(Role::Pointer, heading))?;
         for page in pages().filter(|page| group(page) == heading) {
-            let status = paint(Role::Faint, format_args!("{:<11}", short(&status(page))));
-            terminal.out(format_args!("  {:<widest$}  {status}  {}", page.name, page.title))?;
+            // The status is on the page; a narrow terminal has no room for it.
+            let status = match columns {
+                Some(..WIDE) => String::new(),
+                _ => format!("{}  ", paint(Role::Faint, format_args!("{:<11}", short(&status(page))))),
+            };
+            let room = columns.map_or(usize::MAX, |columns| columns.saturating_sub(widest + 4).max(20));
+            let title = match columns {
+                Some(..WIDE) => pages_paint::folded(page.title, room, 0).join(&format!("\n{:1$}", "", widest + 4)),
+                _ => page.title.to_owned(),
+            };
+            terminal.out(format_args!("  {:<widest$}  {status}{title}", page.name))?;
         }
     }
     Ok(Exit::Healthy)
 }
+
+/// The longest line with a status, in columns.
+const WIDE: usize = 112;
 
 /// What kinds of pages there are, in the order of the list.
 pub(super) const GROUPS: [&str; 3] = ["Exceptions", "Causes", "Not the key"];

@@ -1,6 +1,6 @@
 //! Markdown on a terminal: headings, wrapped paragraphs, lists, tables and programs.
 
-use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
 use crate::terminal::{Role, paint};
 
@@ -11,6 +11,50 @@ pub(super) fn document(markdown: &str, width: usize) -> String {
         page.take(event);
     }
     page.out
+}
+
+/// A line in pieces that fit, broken at spaces. The pieces after the first one begin at column `hang`.
+pub(super) fn folded(line: &str, width: usize, hang: usize) -> Vec<String> {
+    if line.chars().count() <= width {
+        return vec![line.to_owned()];
+    }
+    let mut lines = Vec::new();
+    let mut piece = line[..line.len() - line.trim_start().len()].to_owned();
+    let mut is_empty = true;
+    for word in line.split_whitespace() {
+        if !is_empty && piece.chars().count() + 1 + word.chars().count() > width {
+            lines.push(std::mem::replace(&mut piece, " ".repeat(hang)));
+            is_empty = true;
+        }
+        if !is_empty {
+            piece.push(' ');
+        }
+        piece.push_str(word);
+        is_empty = false;
+    }
+    lines.push(piece);
+    lines
+}
+
+/// What a block of code is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Code {
+    /// It is copied and run, so its lines stay as they are.
+    Program,
+    /// It is read: long lines are folded.
+    Printed {
+        /// Whether its last line did not fit.
+        in_pieces: bool,
+    },
+}
+
+impl Code {
+    fn of(kind: &CodeBlockKind<'_>) -> Self {
+        match kind {
+            CodeBlockKind::Fenced(language) if &**language == "text" => Self::Printed { in_pieces: false },
+            CodeBlockKind::Fenced(_) | CodeBlockKind::Indented => Self::Program,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -26,7 +70,7 @@ struct Painter {
     lists: Vec<Option<u64>>,
     /// What stands before the next line of a list item.
     bullet: Option<String>,
-    code: bool,
+    code: Option<Code>,
     rows: Vec<Vec<String>>,
 }
 
@@ -35,13 +79,7 @@ impl Painter {
         match event {
             Event::Start(tag) => self.start(&tag),
             Event::End(tag) => self.end(tag),
-            Event::Text(text) if self.code => {
-                for line in text.lines() {
-                    let line = format!("{}    {line}", self.indent());
-                    self.out.push_str(line.trim_end());
-                    self.out.push('\n');
-                }
-            }
+            Event::Text(text) if self.code.is_some() => text.lines().for_each(|line| self.code_line(line)),
             Event::Text(text) => self.text(&text, self.role),
             // The marks stay, so that a name is seen as one without colour too.
             Event::Code(text) => self.atom(&format!("`{text}`"), Some(Role::Pointer)),
@@ -64,7 +102,7 @@ impl Painter {
                     _ => "- ".to_owned(),
                 });
             }
-            Tag::CodeBlock(_) => self.code = true,
+            Tag::CodeBlock(kind) => self.code = Some(Code::of(kind)),
             Tag::TableHead | Tag::TableRow => self.rows.push(Vec::new()),
             _ => {}
         }
@@ -81,7 +119,7 @@ impl Painter {
             TagEnd::Item if !self.words.is_empty() => self.block(),
             TagEnd::List(_) => drop(self.lists.pop()),
             TagEnd::CodeBlock => {
-                self.code = false;
+                self.code = None;
                 self.out.push('\n');
             }
             TagEnd::TableCell => {
@@ -93,6 +131,27 @@ impl Painter {
             }
             TagEnd::Table => self.table(),
             _ => {}
+        }
+    }
+
+    /// A line of a program, or of what one printed.
+    fn code_line(&mut self, line: &str) {
+        let indent = format!("{}    ", self.indent());
+        let width = self.width.saturating_sub(indent.len());
+        let mark = line.trim();
+        let is_pointer = !mark.is_empty() && mark.chars().all(|c| matches!(c, '^' | '~'));
+        let lines = match self.code {
+            // What points at a line that is in pieces points nowhere.
+            Some(Code::Printed { in_pieces: true }) if is_pointer => return,
+            Some(Code::Printed { .. }) => folded(line, width, line.len() - line.trim_start().len() + 4),
+            Some(Code::Program) | None => vec![line.to_owned()],
+        };
+        if let Some(Code::Printed { in_pieces }) = &mut self.code {
+            *in_pieces = lines.len() > 1;
+        }
+        for line in lines {
+            self.out.push_str(format!("{indent}{line}").trim_end());
+            self.out.push('\n');
         }
     }
 
@@ -197,6 +256,12 @@ mod tests {
     fn a_list_keeps_its_numbers_and_its_indentation() {
         let shown = plain("1. do this and\n   that\n\n   ```sh\n   true\n   ```\n\n2. end", 14);
         assert_eq!(shown, "1. do this and\n   that\n\n       true\n\n2. end\n\n");
+    }
+
+    #[test]
+    fn what_a_program_printed_is_folded() {
+        let shown = plain("```text\nabc\n  return f(a, b)\n         ^^^^^^\nx\n  ^\n```", 14);
+        assert_eq!(shown, "    abc\n      return\n          f(a,\n          b)\n    x\n      ^\n\n");
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! `keywright pages show`.
 
 use std::fmt::Write as _;
-use std::io::IsTerminal;
 
+use keywright::state::notes::Note;
 use keywright_core::page::{Page, document, verified};
 use serde_json::{Value, json};
 
-use super::{page_of, paint, status, word};
+use super::note::{self, as_json as note_as_json};
+use super::{columns, page_of, paint, status, word};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::terminal::Terminal;
@@ -41,19 +42,20 @@ pub(super) fn run(args: &Show, terminal: &Terminal) -> Result<Exit, CliError> {
     let Some(page) = page_of(&args.name, terminal) else {
         return Ok(Exit::Usage);
     };
-    // The text is ours, to the letter: masking would change the programs.
+    let notes = note::kept_or_none(Some(page.name), terminal);
+    // The text is ours, to the letter: masking would change the programs. Notes hold no key; they were read for that.
     let text = if args.json {
-        format!("{}\n", as_json(page))
+        format!("{}\n", as_json(page, &notes))
     } else if args.markdown {
-        as_markdown(page)
+        as_markdown(page, &notes)
     } else {
-        paint::document(&as_markdown(page), width())
+        paint::document(&as_markdown(page, &notes), width())
     };
     terminal.out_bytes(text.as_bytes())?;
     Ok(Exit::Healthy)
 }
 
-fn as_json(page: &Page) -> Value {
+fn as_json(page: &Page, notes: &[Note]) -> Value {
     let snippets = page.snippets().into_iter().map(|snippet| {
         json!({
             "name": snippet.name, "language": snippet.language, "program": snippet.program,
@@ -80,19 +82,20 @@ fn as_json(page: &Page) -> Value {
         "not_applicable": page.not_applicable,
         "sdk": page.sdk,
         "snippets": snippets.collect::<Vec<_>>(),
+        "notes": notes.iter().map(note_as_json).collect::<Vec<_>>(),
         "verified": json!({"date": verified().date, "runs": page.runs().collect::<Vec<_>>()}),
     })
 }
 
-/// The whole page: its fields, then its text.
-pub(super) fn as_markdown(page: &Page) -> String {
+/// The whole page: its fields, its text, then what people of this machine added.
+pub(super) fn as_markdown(page: &Page, notes: &[Note]) -> String {
     let mut text = format!("# {}\n\n{}.\n\n", page.name, super::sentence(page.title));
     text.push_str("| | |\n| --- | --- |\n");
     for (name, value) in fields(page) {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "| {name} | {value} |");
     }
-    for part in document(page) {
+    for part in document(page).into_iter().chain(note::part(notes, page)) {
         let _ = write!(text, "\n## {}\n\n{}\n", part.heading, part.text);
     }
     text
@@ -118,13 +121,5 @@ pub(super) fn fields(page: &Page) -> Vec<(&'static str, String)> {
 
 /// As wide as the terminal, but never so wide that lines are hard to follow.
 fn width() -> usize {
-    let columns = if std::io::stdout().is_terminal() {
-        rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| usize::from(size.ws_col))
-    } else {
-        0
-    };
-    match columns {
-        0 => 80,
-        columns => columns.clamp(40, 100),
-    }
+    columns().map_or(80, |columns| columns.clamp(40, 100))
 }

@@ -21,9 +21,7 @@ function search() {
 }
 
 box.hidden = false;
-if (location.hash.startsWith("#q=")) {
-  query.value = decodeURIComponent(location.hash.slice(3));
-}
+query.value = new URLSearchParams(location.hash.slice(1)).get("q") ?? "";
 query.addEventListener("input", search);
 document.addEventListener("keydown", (event) => {
   if (event.key === "/" && document.activeElement !== query) {
