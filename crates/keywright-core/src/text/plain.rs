@@ -153,7 +153,9 @@ fn escape_length(text: &str) -> usize {
     if control {
         let from = usize::from(*spelled != "\u{9b}");
         let parameters = bytes[from..].iter().take_while(|byte| matches!(byte, 0x20..=0x3f)).count();
-        return spelled.len() + from + parameters + usize::from(bytes.len() > from + parameters);
+        // A sequence that was cut, or broken by other text, ends where its parameters end.
+        let end = bytes.get(from + parameters).is_some_and(|byte| matches!(byte, 0x40..=0x7e));
+        return spelled.len() + from + parameters + usize::from(end);
     }
     match (bytes.first(), *spelled) {
         // A title or a link: up to BEL or ESC \, else to the end.
@@ -219,6 +221,8 @@ mod tests {
             ("2026-11-20 21:58:04,748 ERROR worker: LLM", "ERROR worker: LLM"),
             ("│ raise x │", " raise x "),
             ("a ^ b \\n c", "a ^ b \\n c"),
+            ("\u{1b}[38;5;2\u{fffd}m x", "\u{fffd}m x"),
+            ("x\u{1b}[38;5", "x"),
         ];
         for (line, expected) in cases {
             assert_eq!(read(line)[0].trim(), expected.trim());
