@@ -25,7 +25,7 @@ enum Runs {
     Pages,
 }
 
-const STAGES: [Stage; 13] = [
+const STAGES: [Stage; 14] = [
     stage("rust", "unit, integration and documentation tests of every crate", Runs::Cargo),
     stage("python-module", "the Python module, as a program imports it", Runs::PythonModule),
     pytest("wire", "every form of credential header, byte by byte", "openai-3", "tests/wire"),
@@ -38,6 +38,7 @@ const STAGES: [Stage; 13] = [
     pytest("sources", "every source of keys on real parts: found, missed, rotated", "sources", "tests/sources"),
     stage("pages", "every program of the error pages, with the real SDKs", Runs::Pages),
     pytest("pages-site", "the exported pages in a browser", "browser", "tests/pages/test_site.py"),
+    pytest("terminal", "a person at a pseudo-terminal is asked for a key", "openai-3", "tests/terminal"),
     pytest("canary", "a marked key through every command shows nowhere", "openai-3", "tests/canary"),
 ];
 

@@ -1,6 +1,7 @@
 //! The only way to stdout and stderr: coloured where a person looks, redacted everywhere.
 
 use std::fmt;
+use std::fs::File;
 use std::io::{self, Write};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -128,6 +129,13 @@ impl Terminal {
     /// Tells a person something. A closed stderr is nobody's failure.
     pub(crate) fn tell(&self, line: impl fmt::Display) {
         let _ = self.write(io::stderr(), self.redacted(&line).as_bytes());
+    }
+
+    /// The same at a terminal of its own, wherever stderr leads.
+    pub(crate) fn tell_at(&self, terminal: &File, line: impl fmt::Display) {
+        if let Ok(terminal) = terminal.try_clone() {
+            let _ = self.write(terminal, self.redacted(&line).as_bytes());
+        }
     }
 
     fn redacted(&self, line: &impl fmt::Display) -> String {

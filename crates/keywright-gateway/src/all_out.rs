@@ -17,8 +17,14 @@ use crate::plan::Pin;
 /// Builds the refusal. It is never a 429 for a key's problem and never a 401 to a caller whose own key is fine.
 pub(crate) fn refusal(upstream: &Upstream, pin: Option<&Pin>, model: Option<&str>, last: Option<Cause>) -> Refusal {
     let now = clock::now();
-    let whys: Vec<(&Arc<Key>, Why)> =
-        upstream.keys.iter().map(|key| (key, why(upstream, key, pin, model, now))).collect();
+    let whys: Vec<(Arc<Key>, Why)> = upstream
+        .ring()
+        .into_iter()
+        .map(|key| {
+            let why = why(upstream, &key, pin, model, now);
+            (key, why)
+        })
+        .collect();
     let first = whys.iter().find_map(|(_, why)| why.diagnosis.as_ref());
     let cause = first.map(|diagnosis| diagnosis.cause).or(last).or_else(|| whys.iter().find_map(|(_, why)| why.cause));
     let cause = cause.unwrap_or(Cause::MissingKey);
@@ -84,20 +90,20 @@ fn said(cause: Cause) -> String {
 
 /// Whether all keys went out in one moment. A source without a value says nothing about the provider.
 pub(crate) fn suspect_provider(upstream: &Upstream) -> bool {
-    let since: Vec<Moment> = upstream
-        .keys
+    let keys = upstream.ring();
+    let since: Vec<Moment> = keys
         .iter()
         .filter_map(|key| match key.health() {
             Health::Quarantined { since, .. } | Health::Suspect { since, .. } => Some(since),
             Health::Active | Health::CoolingDown { .. } | Health::Probation { .. } => None,
         })
         .collect();
-    let sendable = upstream.keys.iter().all(|key| key.value().is_some());
-    sendable && since.len() == upstream.keys.len() && same_moment(&since)
+    let sendable = keys.iter().all(|key| key.value().is_some());
+    sendable && since.len() == keys.len() && same_moment(&since)
 }
 
 /// When the first key is looked at again.
 fn next_look(upstream: &Upstream, now: Moment) -> Duration {
-    let due = upstream.keys.iter().filter_map(|key| key.health().due_at()).min();
+    let due = upstream.ring().iter().filter_map(|key| key.health().due_at()).min();
     due.map_or(Duration::from_secs(1), |due| now.until(due)).max(Duration::from_secs(1))
 }

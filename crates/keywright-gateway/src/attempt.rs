@@ -41,6 +41,8 @@ pub(crate) struct Journey<'a> {
     pub(crate) attempts: u32,
     /// Whether a short pause was waited for.
     pub(crate) waited: bool,
+    /// Since when it waits for verdicts on keys: since it came, or since a person gave a key.
+    pub(crate) patient_since: Instant,
 }
 
 /// An answer that was not relayed, kept in case nothing better comes.
@@ -71,7 +73,7 @@ impl Journey<'_> {
         let mut last = None;
         for (index, target) in plan.targets.iter().enumerate() {
             let more = index + 1 < plan.targets.len();
-            match self.target(target, plan.pin.as_ref()).await {
+            match self.target(target, plan.pin.as_ref(), !more).await {
                 End::Answer(response) => return self.finish(response, target, plan),
                 End::Unreachable(refusal) => {
                     tracing::warn!(provider = target.upstream.id, error = refusal.message, "no connection");
@@ -97,8 +99,8 @@ impl Journey<'_> {
         }
     }
 
-    /// Tries the keys of one target.
-    async fn target(&mut self, target: &Target, pin: Option<&Pin>) -> End {
+    /// Tries the keys of one target. At the last one a person may be waited for.
+    async fn target(&mut self, target: &Target, pin: Option<&Pin>, is_last: bool) -> End {
         let upstream = &target.upstream;
         if upstream.passes_through() {
             return self.pass_through(target).await;
@@ -107,7 +109,11 @@ impl Journey<'_> {
             Want { model: Some(&target.model), project: pin.map(|pin| pin.project.as_str()), ..Want::default() };
         let mut last = None;
         loop {
-            let Some(used) = self.choose(upstream, &want).await else {
+            let used = match self.choose(upstream, &want).await {
+                None if is_last => self.park(target, &want).await,
+                used => used,
+            };
+            let Some(used) = used else {
                 return End::Exhausted(last);
             };
             let Some(judged) = self.send(target, Some(&used)).await else {
@@ -204,7 +210,7 @@ impl Journey<'_> {
                 Choice::Use(used) => return Some(used),
                 Choice::None => return None,
                 Choice::Deciding => {
-                    let left = self.live.settings.confirm_timeout.saturating_sub(self.began.elapsed());
+                    let left = self.live.settings.confirm_timeout.saturating_sub(self.patient_since.elapsed());
                     if !matches!(tokio::time::timeout(left, changes.changed()).await, Ok(Ok(()))) {
                         return None;
                     }

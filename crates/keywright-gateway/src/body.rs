@@ -159,6 +159,26 @@ impl RequestBody {
         }
     }
 
+    /// Whether another attempt can be made.
+    pub(crate) fn can_be_played(&self) -> bool {
+        match self {
+            Self::Empty | Self::Whole(_) => true,
+            Self::Streamed(recording) => {
+                let tape = recording.tape();
+                tape.replayable && tape.failure.is_none()
+            }
+        }
+    }
+
+    /// How many bytes of it are kept.
+    pub(crate) fn kept_bytes(&self) -> usize {
+        match self {
+            Self::Empty => 0,
+            Self::Whole(bytes) => bytes.len(),
+            Self::Streamed(recording) => recording.tape().kept_bytes,
+        }
+    }
+
     /// Why the caller's body did not arrive, if it did not.
     pub(crate) fn failure(&self) -> Option<BodyFailure> {
         match self {

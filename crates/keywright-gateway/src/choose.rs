@@ -37,9 +37,9 @@ pub(crate) enum Choice {
 pub(crate) fn choose(upstream: &Arc<Upstream>, want: &Want<'_>, now: Moment) -> Choice {
     let mut deciding = false;
     let start = weighted_start(upstream);
-    let count = upstream.keys.len();
-    for offset in 0..count {
-        let key = &upstream.keys[(start + offset) % count];
+    let (before, after) = upstream.keys.split_at(start);
+    let given = upstream.given.load();
+    for key in after.iter().chain(before).chain(given.iter()) {
         match key.standing(now) {
             Standing::Ready => match take(upstream, key, want, now) {
                 Taken::Yes(used) => return Choice::Use(used),

@@ -71,6 +71,14 @@ pub struct GatewaySettings {
     /// For how long the last value of a key that served is kept, to stand in when its source gives nothing that works;
     /// `None` keeps none. Read at the start only.
     pub last_known_good: Option<Duration>,
+    /// Whether a person at the terminal is asked for a key when none is left; `None` leaves it to the command.
+    pub ask: Option<bool>,
+    /// Requests that wait for that person at one time; those beyond get their answer at once.
+    pub park_requests: usize,
+    /// The bodies of all requests that wait.
+    pub park_bytes: usize,
+    /// How long a request waits.
+    pub park_timeout: Duration,
 }
 
 /// Certificate chain and private key, PEM files.

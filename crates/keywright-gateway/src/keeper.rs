@@ -49,13 +49,13 @@ fn start_looks(shared: &Arc<Shared>, looks: &mut JoinSet<()>, sources_due: bool)
         if key.looking.load(Ordering::Acquire) {
             continue;
         }
-        let Some(look) = needed(shared, upstream, key).filter(|look| sources_due || *look == Needed::SourceAndProbe)
+        let Some(look) = needed(shared, upstream, &key).filter(|look| sources_due || *look == Needed::SourceAndProbe)
         else {
             continue;
         };
         key.looking.store(true, Ordering::Release);
         tracing::debug!(provider = upstream.id, key = key.masked(), ?look, at = now.0, "looking at a key");
-        let (shared, upstream, key) = (Arc::clone(shared), Arc::clone(upstream), Arc::clone(key));
+        let (shared, upstream, key) = (Arc::clone(shared), Arc::clone(upstream), key);
         looks.spawn(async move {
             let seen = match look {
                 Needed::Source => reread(&shared, &upstream, &key).await,
@@ -105,7 +105,7 @@ fn needed(shared: &Shared, upstream: &Upstream, key: &Key) -> Option<Needed> {
         Health::Active | Health::CoolingDown { .. } | Health::Probation { .. } if key.stands_in() => {
             source_due(key, now)
         }
-        Health::Active if key.reference.is_costly() => {
+        Health::Active if key.is_costly() => {
             let every = shared.resolver.settings().poll?;
             key.pace.poll_due(every, now).then_some(Needed::Source)
         }
@@ -115,16 +115,19 @@ fn needed(shared: &Shared, upstream: &Upstream, key: &Key) -> Option<Needed> {
 
 /// A file is looked at on every tick, a server ever more slowly.
 fn source_due(key: &Key, now: Moment) -> Option<Needed> {
-    (!key.reference.is_costly() || key.pace.retry_due(now)).then_some(Needed::Source)
+    (!key.is_costly() || key.pace.retry_due(now)).then_some(Needed::Source)
 }
 
 /// Reads the source again; true when the key has a new value that may serve.
 async fn reread(shared: &Shared, upstream: &Upstream, key: &Key) -> bool {
-    match key::read(&key.reference, upstream.spec, &shared.resolver).await {
+    let Some(reference) = &key.reference else {
+        return false;
+    };
+    match key::read(reference, upstream.spec, &shared.resolver).await {
         Ok(value) => offer(shared, upstream, key, value).await,
         Err(why) => {
             if key.value().is_none() {
-                match why.stand_in(shared.memory.as_ref(), upstream.spec, &key.reference).await {
+                match why.stand_in(shared.memory.as_ref(), upstream.spec, reference).await {
                     Some(value) => return rotate(shared, upstream, key, value).await,
                     None => key.lose(&why),
                 }

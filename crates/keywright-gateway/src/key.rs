@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use http::HeaderValue;
-use keywright::sources::{Found, Miss, Reference, Resolver};
+use keywright::sources::{Miss, Reference, Resolver};
 use keywright::state::Memory;
 use keywright_core::ring::{Backoff, Event, Health, Moment, Standing, Task, step};
 use keywright_core::{Cause, Classified, Confidence, Diagnosis, Fingerprint, ProviderSpec, Secret, Witness, mask};
@@ -24,7 +24,8 @@ use crate::start::StartError;
 
 /// One key of a provider.
 pub(crate) struct Key {
-    pub(crate) reference: Reference,
+    /// `None` for a key that a person gave: it has no source.
+    pub(crate) reference: Option<Reference>,
     pub(crate) account: Option<String>,
     pub(crate) project: Option<String>,
     pub(crate) weight: u32,
@@ -125,7 +126,7 @@ impl Key {
             read => read,
         };
         let same = |old: &&Arc<Self>| {
-            old.reference == reference
+            old.reference.as_ref() == Some(&reference)
                 && old.account == settings.account
                 && old.project == settings.project
                 && old.weight == settings.weight
@@ -135,20 +136,11 @@ impl Key {
             return Ok(Arc::clone(old));
         }
         let key = Self {
-            reference,
+            reference: Some(reference),
             account: settings.account.clone(),
             project: settings.project.clone(),
             weight: settings.weight,
-            value: ArcSwapOption::empty(),
-            record: Mutex::new(Record { health: Health::Active, refusal: None, look: None, miss: None }),
-            standing: AtomicU64::new(pack(Health::Active)),
-            models: Mutex::default(),
-            benched_models: AtomicBool::new(false),
-            trial: AtomicBool::new(false),
-            looking: AtomicBool::new(false),
-            pace: Pace::default(),
-            counts: Counts::default(),
-            chronicle: Chronicle::new(memory.cloned(), &spec.id, &settings.reference),
+            ..Self::blank(Chronicle::new(memory.cloned(), &spec.id, &settings.reference))
         };
         match read {
             Ok(value) => {
@@ -159,6 +151,31 @@ impl Key {
             Err(unreadable) => key.lose(&unreadable),
         }
         Ok(Arc::new(key))
+    }
+
+    /// A key that a person gave. It is remembered by this process alone.
+    pub(crate) fn given(value: KeyValue, spec: &ProviderSpec) -> Arc<Self> {
+        let chronicle = Chronicle::new(None, &spec.id, &value.place);
+        Arc::new(Self { value: ArcSwapOption::from_pointee(value), ..Self::blank(chronicle) })
+    }
+
+    fn blank(chronicle: Chronicle) -> Self {
+        Self {
+            reference: None,
+            account: None,
+            project: None,
+            weight: 0,
+            value: ArcSwapOption::empty(),
+            record: Mutex::new(Record { health: Health::Active, refusal: None, look: None, miss: None }),
+            standing: AtomicU64::new(pack(Health::Active)),
+            models: Mutex::default(),
+            benched_models: AtomicBool::new(false),
+            trial: AtomicBool::new(false),
+            looking: AtomicBool::new(false),
+            pace: Pace::default(),
+            counts: Counts::default(),
+            chronicle,
+        }
     }
 
     /// Begins where an earlier process ended: a key that was out then is not simply taken to work now.
@@ -313,7 +330,17 @@ impl Key {
 
     /// Where the value is, in words.
     pub(crate) fn place(&self) -> String {
-        self.value().map_or_else(|| self.reference.to_string(), |value| value.place.clone())
+        self.value().map_or_else(|| self.source(), |value| value.place.clone())
+    }
+
+    /// Whether reading its source is more than a look at a file; it has none when a person gave it.
+    pub(crate) fn is_costly(&self) -> bool {
+        self.reference.as_ref().is_some_and(Reference::is_costly)
+    }
+
+    /// Where its value is looked for.
+    pub(crate) fn source(&self) -> String {
+        self.reference.as_ref().map_or_else(String::new, Reference::to_string)
     }
 
     /// Why the key is out, with everything that was seen; `None` while it may serve.
@@ -326,7 +353,7 @@ impl Key {
         if let Some(miss) = &record.miss {
             let mut diagnosis =
                 Diagnosis::new(&spec.id, cause, Confidence::Certain).with_evidence(Witness::Environment, miss.clone());
-            let says = format!("Put a working key where the configuration looks for it: {}.", self.reference);
+            let says = format!("Put a working key where the configuration looks for it: {}.", self.source());
             diagnosis.fixes.insert(0, keywright_core::Fix { says, command: None });
             return Some(diagnosis);
         }
@@ -411,31 +438,36 @@ pub(crate) async fn read(
     resolver: &Resolver,
 ) -> Result<KeyValue, Unreadable> {
     let found = resolver.resolve(reference).await.map_err(unreadable)?;
-    prepare(found, spec, None)
+    prepare(found.secret, found.place, spec, None)
 }
 
 /// Prepares what every request needs of a value.
-pub(crate) fn prepare(found: Found, spec: &ProviderSpec, stand_in: Option<StandIn>) -> Result<KeyValue, Unreadable> {
-    let value = found.secret.expose();
+pub(crate) fn prepare(
+    secret: Secret,
+    place: String,
+    spec: &ProviderSpec,
+    stand_in: Option<StandIn>,
+) -> Result<KeyValue, Unreadable> {
+    let value = secret.expose();
     if value.trim().is_empty() {
-        return Err(Unreadable::of(Cause::EmptyKey, format!("{} is set and empty", found.place)));
+        return Err(Unreadable::of(Cause::EmptyKey, format!("{place} is set and empty")));
     }
     let header = HeaderValue::try_from(format!("{}{value}", spec.http.auth.scheme())).map_err(|_| {
         let finding = keywright_core::inspect::inspect(value, spec).into_iter().next();
         let (cause, says) = finding.map_or((Cause::WhitespaceOrNewline, "it cannot be sent".to_owned()), |finding| {
             (finding.cause, finding.says)
         });
-        Unreadable::of(cause, format!("{}: {says}", found.place))
+        Unreadable::of(cause, format!("{place}: {says}"))
     })?;
-    let fingerprint = clock::fingerprinter().fingerprint(&found.secret);
+    let fingerprint = clock::fingerprinter().fingerprint(&secret);
     Ok(KeyValue {
         header: sensitive(header),
         id_header: HeaderValue::try_from(fingerprint.to_string())
             .map_err(|_| Unreadable::of(Cause::Other, String::new()))?,
         masked: mask(value),
         fingerprint,
-        place: found.place,
-        secret: found.secret,
+        place,
+        secret,
         stand_in,
     })
 }

@@ -26,7 +26,10 @@ mod listen;
 mod live;
 mod metrics;
 mod model;
+mod offer;
 mod pace;
+mod park;
+mod parking;
 mod peek;
 mod pins;
 mod plan;
@@ -46,5 +49,7 @@ pub use config::{
     VirtualKeySettings,
 };
 pub use last_failure::LastFailure;
+pub use offer::Offered;
+pub use parking::Need;
 pub use report::{KeyReport, ProviderReport, Report};
 pub use start::{Gateway, StartError, StartOptions};

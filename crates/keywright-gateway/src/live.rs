@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
 use keywright::http::{Connector, Origin, Versions};
 use keywright::sources::Resolver;
@@ -33,7 +34,10 @@ pub(crate) struct Upstream {
     pub(crate) spec: &'static ProviderSpec,
     pub(crate) id: String,
     pub(crate) origin: Origin,
+    /// As configured, in order.
     pub(crate) keys: Vec<Arc<Key>>,
+    /// What people gave since, when no other was left. They survive a reload.
+    pub(crate) given: Arc<ArcSwap<Vec<Arc<Key>>>>,
     pub(crate) paths: PathPolicy,
     pub(crate) double_billing: bool,
     pub(crate) connector: Connector,
@@ -47,7 +51,7 @@ pub(crate) struct Upstream {
     pub(crate) host_header: HeaderValue,
     pub(crate) traffic: Arc<Traffic>,
     /// Rises whenever the standing of one of the keys changes.
-    pub(crate) changes: tokio::sync::watch::Sender<u64>,
+    pub(crate) changes: Arc<tokio::sync::watch::Sender<u64>>,
     /// The sum of all weights.
     pub(crate) total_weight: u64,
 }
@@ -100,8 +104,8 @@ impl Live {
     }
 
     /// All keys of all upstreams.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = (&Arc<Upstream>, &Arc<Key>)> {
-        self.upstreams.iter().flat_map(|upstream| upstream.keys.iter().map(move |key| (upstream, key)))
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (&Arc<Upstream>, Arc<Key>)> {
+        self.upstreams.iter().flat_map(|upstream| upstream.ring().into_iter().map(move |key| (upstream, key)))
     }
 }
 
@@ -146,18 +150,24 @@ impl Upstream {
             origin,
             total_weight: keys.iter().map(|key| u64::from(key.weight)).sum(),
             keys,
+            given: old.map_or_else(Arc::default, |old| Arc::clone(&old.given)),
             paths: settings.paths,
             double_billing: settings.allow_double_billing,
             connector,
             pools: (0..workers).map(|_| Pool::default()).collect(),
             traffic: old.map_or_else(Arc::default, |old| Arc::clone(&old.traffic)),
-            changes: tokio::sync::watch::Sender::new(0),
+            changes: old.map_or_else(|| Arc::new(tokio::sync::watch::Sender::new(0)), |old| Arc::clone(&old.changes)),
         })
     }
 
     /// Tells requests that wait for a verdict that something changed.
     pub(crate) fn changed(&self) {
         self.changes.send_modify(|version| *version += 1);
+    }
+
+    /// Every key: as configured, then those that people gave.
+    pub(crate) fn ring(&self) -> Vec<Arc<Key>> {
+        self.keys.iter().cloned().chain(self.given.load().iter().cloned()).collect()
     }
 
     /// Whether callers' own credentials go through: no key is configured.

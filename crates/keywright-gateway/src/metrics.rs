@@ -97,6 +97,11 @@ fn gateway(shared: &Shared, page: &mut Page) {
     let read = |counter: &AtomicU64| whole(counter.load(Ordering::Relaxed));
     let rows = [
         ("keywright_replay_bytes", "Request bodies kept for a second attempt.", whole(shared.budget.kept() as u64)),
+        (
+            "keywright_parked_requests",
+            "Requests that wait for a person to give a key.",
+            whole(shared.parking.requests() as u64),
+        ),
         ("keywright_connections", "Open connections from callers.", read(&shared.connections)),
         ("keywright_refused_total", "Requests that the gateway itself refused.", read(&shared.refused)),
         ("keywright_reloads_total", "Configurations taken over.", read(&shared.reloads)),
@@ -137,7 +142,8 @@ fn providers(live: &Live, page: &mut Page) {
     page.family("keywright_answers_total", "Answers by class of status.", answers);
     let now = clock::now();
     let ready = |upstream: &Arc<Upstream>| {
-        let ready = upstream.keys.iter().filter(|key| key.standing(now) == Standing::Ready);
+        let keys = upstream.ring();
+        let ready = keys.iter().filter(|key| key.standing(now) == Standing::Ready);
         (of(upstream), whole(ready.count() as u64))
     };
     page.family("keywright_keys_ready", "Keys of a provider that may serve now.", live.upstreams.iter().map(ready));
@@ -177,11 +183,11 @@ fn keys(live: &Live, page: &mut Page) {
     };
     for (name, help, read) in counters {
         let rows = live.keys().map(|(upstream, key)| {
-            (format!("{{{}}}", of(upstream, key)), whole(read(&key.counts).load(Ordering::Relaxed)))
+            (format!("{{{}}}", of(upstream, &key)), whole(read(&key.counts).load(Ordering::Relaxed)))
         });
         page.family(name, help, rows);
     }
-    let rows = live.keys().map(|(upstream, key)| (format!("{{{}}}", of(upstream, key)), i64::from(key.stands_in())));
+    let rows = live.keys().map(|(upstream, key)| (format!("{{{}}}", of(upstream, &key)), i64::from(key.stands_in())));
     page.family(
         "keywright_last_known_good",
         "1 while the last known good value serves in the place of a key's own.",
@@ -190,7 +196,7 @@ fn keys(live: &Live, page: &mut Page) {
     let states = live.keys().map(|(upstream, key)| {
         let health = key.health();
         let cause = crate::settle::cause_of(health).map_or("", keywright_core::Cause::slug);
-        (format!("{{{},state=\"{}\",cause=\"{cause}\"}}", of(upstream, key), health.name()), 1)
+        (format!("{{{},state=\"{}\",cause=\"{cause}\"}}", of(upstream, &key), health.name()), 1)
     });
     page.family("keywright_key_state", "1 for the state that a key is in.", states);
 }

@@ -1,13 +1,16 @@
 //! What the gateway knows, for people and programs.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use keywright_core::Diagnosis;
 use keywright_core::ring::Health;
 use serde::Serialize;
 
 use crate::clock;
+use crate::key::Key;
 use crate::last_failure::{self, LastFailure};
+use crate::live::Upstream;
 use crate::shared::Shared;
 
 /// What the gateway knows. It holds no secret.
@@ -72,36 +75,7 @@ pub struct KeyReport {
 /// Reads the report.
 pub(crate) fn report(shared: &Shared) -> Report {
     let live = shared.live.load();
-    let now = clock::now();
-    let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-    let providers: Vec<ProviderReport> = live
-        .upstreams
-        .iter()
-        .map(|upstream| ProviderReport {
-            id: upstream.id.clone(),
-            origin: upstream.origin.to_string(),
-            requests: read(&upstream.traffic.requests),
-            failovers: read(&upstream.traffic.failovers),
-            all_out: read(&upstream.traffic.all_out),
-            keys: upstream
-                .keys
-                .iter()
-                .map(|key| KeyReport {
-                    masked: key.masked(),
-                    place: key.place(),
-                    last_known_good: key.stands_in(),
-                    health: key.health(),
-                    diagnosis: key.diagnosis(upstream.spec, now),
-                    calls: read(&key.counts.calls),
-                    served: read(&key.counts.served),
-                    refused: read(&key.counts.refused),
-                    in_flight: read(&key.counts.in_flight),
-                    useless: read(&key.counts.useless),
-                    probes: read(&key.counts.probes),
-                })
-                .collect(),
-        })
-        .collect();
+    let providers: Vec<ProviderReport> = live.upstreams.iter().map(|upstream| provider_report(upstream)).collect();
     Report {
         requests: last_failure::requests(&live),
         failovers: providers.iter().map(|provider| provider.failovers).sum(),
@@ -109,4 +83,34 @@ pub(crate) fn report(shared: &Shared) -> Report {
         last_failure: shared.last_failure.read(&live),
         providers,
     }
+}
+
+/// One provider's part of the report.
+pub(crate) fn provider_report(upstream: &Upstream) -> ProviderReport {
+    let now = clock::now();
+    let key_report = |key: Arc<Key>| KeyReport {
+        masked: key.masked(),
+        place: key.place(),
+        last_known_good: key.stands_in(),
+        health: key.health(),
+        diagnosis: key.diagnosis(upstream.spec, now),
+        calls: read(&key.counts.calls),
+        served: read(&key.counts.served),
+        refused: read(&key.counts.refused),
+        in_flight: read(&key.counts.in_flight),
+        useless: read(&key.counts.useless),
+        probes: read(&key.counts.probes),
+    };
+    ProviderReport {
+        id: upstream.id.clone(),
+        origin: upstream.origin.to_string(),
+        requests: read(&upstream.traffic.requests),
+        failovers: read(&upstream.traffic.failovers),
+        all_out: read(&upstream.traffic.all_out),
+        keys: upstream.ring().into_iter().map(key_report).collect(),
+    }
+}
+
+fn read(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
 }

@@ -103,8 +103,18 @@ async fn relay(
         target.upstream.traffic.requests.fetch_add(1, Ordering::Relaxed);
     }
     let headers = CallerHeaders::new(std::mem::take(&mut parts.headers));
-    let mut journey =
-        Journey { shared, live: &live, worker, parts: &parts, headers, body: &body, began, attempts: 0, waited: false };
+    let mut journey = Journey {
+        shared,
+        live: &live,
+        worker,
+        parts: &parts,
+        headers,
+        body: &body,
+        began,
+        attempts: 0,
+        waited: false,
+        patient_since: began,
+    };
     let response = journey.run(&plan).await;
     if body.is_read_out() {
         expect_head(watch);
@@ -169,7 +179,7 @@ pub(crate) fn ready(shared: &Shared) -> Response<Down> {
         .iter()
         .filter(|upstream| !upstream.passes_through())
         .filter(|upstream| {
-            upstream.keys.iter().all(|key| matches!(key.standing(now), keywright_core::ring::Standing::Out(_)))
+            upstream.ring().iter().all(|key| matches!(key.standing(now), keywright_core::ring::Standing::Out(_)))
         })
         .map(|upstream| upstream.id.as_str())
         .collect();

@@ -113,7 +113,7 @@ fn refuse_account(shared: &Shared, upstream: &Upstream, used: &InUse, refusal: &
         return;
     };
     let same = |key: &&Arc<Key>| key.account.as_deref() == Some(account) && !Arc::ptr_eq(key, &used.key);
-    for key in upstream.keys.iter().filter(same) {
+    for key in upstream.ring().iter().filter(same) {
         if let Some(value) = key.value() {
             condemn(shared, upstream, key, value.fingerprint, refusal, now);
         }

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, watch};
 use crate::body::Budget;
 use crate::last_failure::LastFailureSlot;
 use crate::live::Live;
+use crate::parking::Parking;
 use crate::pins::Pins;
 
 /// What all workers share. Nothing in it is locked across an await.
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) budget: Arc<Budget>,
     /// Which project owns which server-side object.
     pub(crate) pins: Pins,
+    /// Requests that wait for a person.
+    pub(crate) parking: Parking,
     /// Wakes the keeper: a key is suspect, or out.
     pub(crate) wake_keeper: Notify,
     /// Turns true when the gateway drains.

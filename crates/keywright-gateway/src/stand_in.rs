@@ -5,7 +5,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use keywright::sources::{Found, Miss, Reference};
+use keywright::sources::{Miss, Reference};
 use keywright::state::{Event, Happening, Memory, Timestamp, told};
 use keywright_core::ring::Look;
 use keywright_core::{Cause, Fingerprint, ProviderSpec};
@@ -48,7 +48,7 @@ pub(crate) async fn for_outage(
     let (memory, provider, asked, why) = (memory.clone(), spec.id.clone(), reference.clone(), miss.clone());
     // It may wait for the keyring.
     let found = tokio::task::spawn_blocking(move || memory.stand_in(&provider, &asked, &why)).await.ok()??;
-    let value = key::prepare(found, spec, Some(StandIn::default())).ok()?;
+    let value = key::prepare(found.secret, found.place, spec, Some(StandIn::default())).ok()?;
     announce(&spec.id, &value, &miss.to_string());
     Some(value)
 }
@@ -86,18 +86,18 @@ pub(crate) async fn take_over(
 }
 
 async fn remembered(shared: &Shared, upstream: &Upstream, key: &Key, refused: &KeyValue) -> Option<KeyValue> {
-    let reference = key.reference.to_string();
+    let reference = key.reference.as_ref()?.to_string();
     let (memory, provider, asked) = (shared.memory.clone()?, upstream.id.clone(), reference.clone());
     let good = tokio::task::spawn_blocking(move || memory.last_known_good(&provider, &asked)).await.ok()??;
     let place = told(&reference, good.last_good);
-    let found = Found { secret: good.secret, reference: key.reference.clone(), place };
-    let value = key::prepare(found, upstream.spec, Some(StandIn::of(Some(refused.fingerprint)))).ok()?;
+    let stand_in = StandIn::of(Some(refused.fingerprint));
+    let value = key::prepare(good.secret, place, upstream.spec, Some(stand_in)).ok()?;
     (value.fingerprint != refused.fingerprint).then_some(value)
 }
 
 fn note_refusal(shared: &Shared, upstream: &Upstream, key: &Key, value: &KeyValue, cause: Cause) {
     if let Some(memory) = &shared.memory {
-        let subject = memory.subject(&upstream.id, &value.secret, key.reference.to_string());
+        let subject = memory.subject(&upstream.id, &value.secret, key.source());
         memory.note(Event { subject, at: Timestamp::now(), what: Happening::Bad { cause } });
     }
 }

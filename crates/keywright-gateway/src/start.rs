@@ -23,6 +23,8 @@ use crate::config::Config;
 use crate::last_failure::LastFailureSlot;
 use crate::listen::{self, Listening};
 use crate::live::Live;
+use crate::offer::{self, Offered};
+use crate::parking::{self, Need, Parking};
 use crate::pins::Pins;
 use crate::report::{Report, report};
 use crate::shared::Shared;
@@ -43,6 +45,9 @@ pub struct StartOptions {
     pub backoff: Option<Backoff>,
     /// What this installation remembers of its keys; `None` remembers nothing.
     pub memory: Option<Memory>,
+    /// Whether requests wait for a person when a provider has no key left. Somebody then has to take every
+    /// [`Gateway::need`].
+    pub ask: bool,
 }
 
 /// Why the gateway does not start, or does not take over a configuration.
@@ -124,6 +129,7 @@ impl Gateway {
             run_token: options.run_token,
             backoff: options.backoff.unwrap_or_default(),
             pins: Pins::default(),
+            parking: Parking::new(options.ask),
             wake_keeper: Notify::new(),
             draining: watch::Sender::new(false),
             stopping: AtomicBool::new(false),
@@ -158,6 +164,36 @@ impl Gateway {
     /// Masks every key that the gateway holds, now.
     pub fn redactor(&self) -> Arc<Redactor> {
         self.shared.redactor.load_full()
+    }
+
+    /// Waits until a provider has no key left while requests wait for one.
+    pub async fn need(&self) -> Need {
+        parking::need(&self.shared).await
+    }
+
+    /// Waits until no request waits for this provider any more.
+    pub async fn need_ended(&self, provider: &str) {
+        self.shared.parking.emptied(provider).await;
+    }
+
+    /// Offers a key that a person gave. A good one joins the ring, and the requests go on.
+    pub async fn offer(&self, provider: &str, key: &Secret) -> Offered {
+        offer::offer(&self.shared, provider, key).await
+    }
+
+    /// A person gives no key: the waiting requests get their answer, and so do those that follow, until the
+    /// keys of this provider change or serve again.
+    pub fn decline(&self, provider: &str) {
+        if let Some(upstream) = self.shared.live.load().upstream(provider) {
+            self.shared.parking.decline(upstream);
+        }
+    }
+
+    /// Nobody can be asked now: the waiting requests get their answer.
+    pub fn release(&self, provider: &str) {
+        if let Some(upstream) = self.shared.live.load().upstream(provider) {
+            self.shared.parking.release(upstream);
+        }
     }
 
     /// Takes over another configuration without dropping a request. Addresses and workers stay as they

@@ -17,8 +17,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use keywright::sources::Resolver;
-use keywright::state::Memory;
-use keywright_core::Secret;
 use keywright_gateway::{Config, Gateway, Report, StartOptions};
 
 use self::child::{Child, Ended};
@@ -26,6 +24,7 @@ use self::ending::Ending;
 use self::environment::{ChildEnvironment, Hand};
 use self::rings::Rings;
 use super::{config, keys, serve};
+use crate::asking;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::memory::Forget;
@@ -37,8 +36,9 @@ use crate::terminal::Terminal;
 /// Finds the keys of each provider (environment, then `.env`; `NAME`, `NAME_1` … `NAME_9`,
 /// `NAME_BACKUP`), says what is wrong with them, and starts the program with a token in the place of
 /// each key and a local gateway as base URL. When a key dies, the next one serves the same request.
-/// When the last one dies, the program gets the provider's own error, with the true cause in it. When the
-/// program ends with a failed call, the cause is told below what it wrote.
+/// When the last one dies and you are at the terminal, its requests wait while you are told why and asked
+/// for a new key; then they go on. Without a terminal, the program gets the provider's own error, with the
+/// true cause in it. When the program ends with a failed call, the cause is told below what it wrote.
 ///
 /// The program is unchanged: stdin, terminal, signals and exit code pass through. What it writes to a
 /// pipe or a file has keys masked; a terminal is untouched. A base URL that was set already
@@ -69,6 +69,9 @@ pub(crate) struct Args {
     /// Tell about the keys, and how it ended, as JSON lines on stderr.
     #[arg(long)]
     json: bool,
+    /// Never ask for a key, also when a person is at the terminal and no key is left.
+    #[arg(long)]
+    no_ask: bool,
     /// Say nothing before the start unless something is wrong.
     #[arg(short, long)]
     quiet: bool,
@@ -120,10 +123,15 @@ async fn supervise(args: &Args, hardened: &Hardened, terminal: &Terminal) -> Res
         return Ok(end(args, ended, None, &rings, terminal));
     }
     let token = keys::new_token()?;
-    let gateway = open(rings.configuration(configured), &resolver, &token, memory).await?;
+    let ask = args.asks(&configured) && asking::somebody_is_there(resolver.environment());
+    let options = StartOptions { run_token: Some(token.clone()), memory, ask, ..StartOptions::default() };
+    let gateway = open(rings.configuration(configured), &resolver, options).await?;
     let hand = Hand { addr: gateway.addr(), token: &token };
     let environment = environment::through_gateway(parent, &rings, &hand, &guard);
-    let ended = start(args, environment, hardened, terminal).await;
+    let ended = tokio::select! {
+        ended = start(args, environment, hardened, terminal) => ended,
+        never = asking::attend(&gateway, terminal) => match never {},
+    };
     let report = gateway.report();
     gateway.shutdown(LAST_REQUESTS).await;
     Ok(end(args, ended?, Some(report), &rings, terminal))
@@ -136,17 +144,11 @@ fn end(args: &Args, ended: Ended, report: Option<Report>, rings: &Rings, termina
     Exit::Child(code)
 }
 
-async fn open(
-    mut config: Config,
-    resolver: &Resolver,
-    token: &Secret,
-    memory: Option<Memory>,
-) -> Result<Gateway, CliError> {
+async fn open(mut config: Config, resolver: &Resolver, options: StartOptions) -> Result<Gateway, CliError> {
     config.gateway.listen = SocketAddr::from(([127, 0, 0, 1], 0));
     config.gateway.admin = None;
     config.gateway.tls = None;
     config.virtual_keys = Vec::new();
-    let options = StartOptions { run_token: Some(token.clone()), memory, ..StartOptions::default() };
     Gateway::start(config, resolver.clone(), options).await.map_err(|error| serve::not_started(&error))
 }
 
@@ -172,6 +174,11 @@ async fn start(
 impl Args {
     fn wanted(&self) -> rings::Wanted<'_> {
         rings::Wanted { providers: &self.providers, env_files: &self.env_files }
+    }
+
+    /// Whether a person may be asked.
+    fn asks(&self, config: &Config) -> bool {
+        !self.no_ask && config.gateway.ask != Some(false)
     }
 
     const fn telling(&self) -> story::Telling {

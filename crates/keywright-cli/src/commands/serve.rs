@@ -13,6 +13,7 @@ use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::config::{DEFAULT_FILE, load};
+use crate::asking;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::key_report::{KeyReport, KeySeen};
@@ -37,6 +38,7 @@ Examples:
 
 `keywright config init` writes a configuration to start from; `keywright keys issue NAME` makes
 the keys that callers use.")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Args {
     /// The configuration.
     #[arg(short, long, value_name = "FILE", default_value = DEFAULT_FILE)]
@@ -46,6 +48,12 @@ pub(crate) struct Args {
     check: bool,
     #[command(flatten)]
     forget: Forget,
+    /// Ask at this terminal for a key when a provider has none left; requests wait for it.
+    #[arg(long, conflicts_with = "no_ask")]
+    ask: bool,
+    /// Never ask, whatever the configuration says.
+    #[arg(long)]
+    no_ask: bool,
     /// Print events as JSON lines for programs instead of text for people.
     #[arg(long)]
     json: bool,
@@ -74,11 +82,18 @@ async fn serve(args: &Args, config: Config, terminal: &Terminal) -> Result<Exit,
     report.required()?;
     let mut signals = Signals::listen()?;
     let grace = config.gateway.drain_timeout;
-    let options = StartOptions { memory: memory.clone(), ..StartOptions::default() };
+    let ask = args.asks(&config, &resolver, terminal);
+    let options = StartOptions { memory: memory.clone(), ask, ..StartOptions::default() };
     let gateway = Gateway::start(config, resolver.clone(), options).await.map_err(|error| not_started(&error))?;
     announce(&gateway, args.json, terminal)?;
-    while signals.next().await == Heard::Reload {
-        reload(&gateway, &args.config, &resolver, memory.as_ref(), terminal).await;
+    let reloads = async {
+        while signals.next().await == Heard::Reload {
+            reload(&gateway, &args.config, &resolver, memory.as_ref(), terminal).await;
+        }
+    };
+    tokio::select! {
+        () = reloads => {}
+        never = asking::attend(&gateway, terminal) => match never {},
     }
     terminal.tell("keywright: finishing what is running; a second signal stops at once");
     let drained = tokio::select! {
@@ -89,6 +104,19 @@ async fn serve(args: &Args, config: Config, terminal: &Terminal) -> Result<Exit,
         terminal.tell("keywright: stopped before every request had ended");
     }
     Ok(Exit::Healthy)
+}
+
+impl Args {
+    /// Whether a person is asked; one who wants to be and cannot is told.
+    fn asks(&self, config: &Config, resolver: &Resolver, terminal: &Terminal) -> bool {
+        let wanted = !self.no_ask && (self.ask || config.gateway.ask == Some(true));
+        let there = asking::somebody_is_there(resolver.environment());
+        if wanted && !there {
+            let head = paint(Role::Warning, "warning:");
+            terminal.tell(format_args!("{head} there is no terminal here, so nobody is asked for a key"));
+        }
+        wanted && there
+    }
 }
 
 /// Reads every key once, for the report and for the redactor.
@@ -227,6 +255,7 @@ struct Signals {
     reload: Signal,
     terminate: Signal,
     interrupt: Signal,
+    quit: Signal,
 }
 
 impl Signals {
@@ -235,6 +264,8 @@ impl Signals {
             reload: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            // By default it would end us at once and leave a terminal without echo.
+            quit: signal(SignalKind::quit())?,
         })
     }
 
@@ -243,6 +274,7 @@ impl Signals {
             _ = self.reload.recv() => Heard::Reload,
             _ = self.terminate.recv() => Heard::Stop,
             _ = self.interrupt.recv() => Heard::Stop,
+            _ = self.quit.recv() => Heard::Stop,
         }
     }
 

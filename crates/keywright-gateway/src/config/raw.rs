@@ -94,6 +94,15 @@ pub(super) struct RawGateway {
     /// For how long it may stand in, from when its source last handed it out and it served; at most 720.
     #[schemars(range(min = 1, max = 720))]
     last_known_good_hours: u32,
+    /// Whether a person at the terminal is asked for a key when a provider has none left. By default `run` asks
+    /// and `serve` does not.
+    ask: Option<bool>,
+    /// Requests that wait for that person at one time; those beyond are answered at once.
+    park_requests: usize,
+    /// The bodies of all requests that wait.
+    park_bytes: usize,
+    /// How long a request waits for that person.
+    park_timeout_ms: NonZeroU64,
 }
 
 impl Default for RawGateway {
@@ -123,6 +132,11 @@ impl Default for RawGateway {
             history: true,
             last_known_good: true,
             last_known_good_hours: 7 * 24,
+            ask: None,
+            park_requests: 100,
+            park_bytes: 64 * MIB,
+            // Half of what SDKs wait for an answer.
+            park_timeout_ms: ms(300_000),
         }
     }
 }
@@ -152,6 +166,10 @@ impl RawGateway {
             last_known_good: self.last_known_good.then(|| {
                 Duration::from_secs(u64::from(self.last_known_good_hours) * 3_600).min(keywright::state::LONGEST_RECALL)
             }),
+            ask: self.ask,
+            park_requests: self.park_requests,
+            park_bytes: self.park_bytes,
+            park_timeout: ms(self.park_timeout_ms),
         }
     }
 }

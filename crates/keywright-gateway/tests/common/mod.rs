@@ -55,9 +55,11 @@ impl Reply {
 
 /// A key of the right shape whose tail says which one it is.
 pub fn key(provider: &str, tag: &str) -> String {
-    let fill = |length: usize| format!("{}{tag}", "x".repeat(length - tag.len()));
+    // Not one letter again and again: that would be a placeholder.
+    let letters = |length: usize| "k3Yq8Zt5Wm2Rj7Xd4Hs9Vb6Nf".chars().cycle().take(length).collect::<String>();
+    let fill = |length: usize| format!("{}{tag}", letters(length - tag.len()));
     match provider {
-        "openai" => format!("sk-proj-{}T3BlbkFJ{}", "a".repeat(74), fill(74)),
+        "openai" => format!("sk-proj-{}T3BlbkFJ{}", letters(74), fill(74)),
         "fireworks" => format!("fw_{}", fill(24)),
         _ => format!("tgp_v1_{}", fill(43)),
     }
@@ -65,7 +67,13 @@ pub fn key(provider: &str, tag: &str) -> String {
 
 /// Starts building a stage.
 pub fn stage() -> StageBuilder {
-    StageBuilder { providers: Vec::new(), settings: local_settings(), adjust: Box::new(|_| {}), remembers: false }
+    StageBuilder {
+        providers: Vec::new(),
+        settings: local_settings(),
+        adjust: Box::new(|_| {}),
+        remembers: false,
+        ask: false,
+    }
 }
 
 /// Loopback, a free port, two workers.
@@ -82,6 +90,7 @@ pub struct StageBuilder {
     pub settings: GatewaySettings,
     adjust: Adjust,
     remembers: bool,
+    ask: bool,
 }
 
 impl StageBuilder {
@@ -115,6 +124,12 @@ impl StageBuilder {
         self
     }
 
+    /// Requests wait for a person when no key is left.
+    pub fn asking(mut self) -> Self {
+        self.ask = true;
+        self
+    }
+
     pub async fn start(self) -> Stage {
         let emulator = Emulator::builder().start().await.expect("an emulator");
         let directory = tempfile::tempdir().expect("a directory");
@@ -140,7 +155,8 @@ impl StageBuilder {
         }
         (self.adjust)(&mut config);
         let memory = self.remembers.then(|| memory(&directory));
-        let gateway = start(config.clone(), StartOptions { backoff: Some(quick()), memory, run_token: None }).await;
+        let options = StartOptions { backoff: Some(quick()), memory, ask: self.ask, ..StartOptions::default() };
+        let gateway = start(config.clone(), options).await;
         Stage { emulator, gateway, directory, config }
     }
 }
@@ -178,7 +194,8 @@ impl Stage {
     pub async fn restart(self) -> Self {
         let Self { emulator, gateway, directory, config } = self;
         assert!(gateway.shutdown(Duration::from_secs(10)).await, "drained");
-        let options = StartOptions { backoff: Some(quick()), memory: Some(memory(&directory)), run_token: None };
+        let options =
+            StartOptions { backoff: Some(quick()), memory: Some(memory(&directory)), ..StartOptions::default() };
         let gateway = start(config.clone(), options).await;
         Self { emulator, gateway, directory, config }
     }

@@ -1,0 +1,194 @@
+"""No key is left, and a person sits at the terminal: the request waits, the person pastes a key, the request goes on."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import signal
+import subprocess
+import typing
+
+import harness
+import pytest
+from canary import Canary
+from console import Console
+
+"""A program without an SDK: one question, and what became of it. It holds stdin, as a program may."""
+PROGRAM = """\
+import json, os, sys, urllib.error, urllib.request
+base, key = os.environ["OPENAI_BASE_URL"], os.environ["OPENAI_API_KEY"]
+body = json.dumps({"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "MARKED-BODY"}]}).encode()
+headers = {"Authorization": "Bearer " + key, "Content-Type": "application/json"}
+try:
+    answer = urllib.request.urlopen(urllib.request.Request(base + "/chat/completions", body, headers))
+    print("status", answer.status, "attempts", answer.headers["x-keywright-attempts"], flush=True)
+except urllib.error.HTTPError as error:
+    print("status", error.code, error.headers["x-keywright-cause"], flush=True)
+print("stdin:", sys.stdin.readline().strip() if not sys.stdin.isatty() else "terminal", flush=True)
+"""
+PROMPT = "Paste a key for OpenAI"
+
+
+class Scene(typing.NamedTuple):
+    """A folder with the program, and a key that is revoked."""
+
+    emulator: harness.Emulator
+    folder: pathlib.Path
+    dead: str
+    fresh: str
+
+    def run(self, *options: str, environment: dict[str, str] | None = None, **streams: typing.Any) -> Console:
+        variables = {"OPENAI_API_KEY": self.dead, "OPENAI_BASE_URL": f"{self.emulator.url}/openai/v1"} | (environment or {})
+        return Console(["run", *options, "--", "python3", "app.py"], self.folder, variables, **streams)
+
+    def nothing_shows(self, console: Console) -> None:
+        for key in (self.dead, self.fresh):
+            Canary("openai", key).must_not_show("the terminal", console.seen)
+            Canary("openai", key).must_not_show_in_files(self.folder, {".env"})
+        assert "MARKED-BODY" not in console.seen
+
+
+@pytest.fixture
+def scene(emulator: harness.Emulator, tmp_path: pathlib.Path) -> Scene:
+    (tmp_path / "app.py").write_text(PROGRAM)
+    return Scene(emulator, tmp_path, emulator.key("openai", "revoked"), emulator.key("openai"))
+
+
+def test_the_request_that_waits_completes_with_the_pasted_key(scene: Scene) -> None:
+    with scene.run() as console:
+        console.until(PROMPT)
+        assert not console.echoes
+        console.type(scene.fresh + "\r")
+        console.until("status 200")
+        assert console.end() == 0
+        seen = console.seen
+        assert seen.index("1 request waits") < seen.index("error[invalid_key]") < seen.index(PROMPT)
+        assert f"…{harness.masked_tail(scene.fresh)} works; the requests go on" in seen
+        scene.nothing_shows(console)
+    assert scene.emulator.calls("openai", scene.fresh)[200] >= 1
+
+
+def test_stdin_and_output_may_belong_to_the_program(scene: Scene) -> None:
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with scene.run(**streams) as console:
+        console.until(PROMPT)
+        console.type(scene.fresh + "\n")
+        output, errors = console.process.communicate(b"for the program\n", timeout=harness.DEADLINE_SECONDS)
+        assert console.end() == 0
+        assert output.splitlines()[0].startswith(b"status 200") and b"stdin: for the program" in output
+        assert PROMPT.encode() not in output + errors
+        Canary("openai", scene.fresh).must_not_show("the program's output", output + errors)
+        scene.nothing_shows(console)
+
+
+def test_a_key_that_cannot_serve_is_explained_and_asked_for_again(scene: Scene) -> None:
+    unknown = harness.new_key("openai")
+    with scene.run() as console:
+        for times, (typed, says) in enumerate(
+            (
+                ("your_api_key_here", "error[placeholder_key]"),
+                (scene.dead, "this key is one of those that are out"),
+                (unknown, "the key that you gave"),
+                (scene.fresh[:40] + " " + scene.fresh[40:], "error["),
+                ("x" * 9000, "far longer than any key"),
+            ),
+            start=1,
+        ):
+            console.until(PROMPT, times)
+            console.type(typed + "\r")
+            console.until(says)
+        console.until(PROMPT, 6)
+        console.type(scene.fresh + "\r")
+        console.until("status 200")
+        assert console.end() == 0
+        scene.nothing_shows(console)
+        Canary("openai", unknown).must_not_show("the terminal", console.seen)
+
+
+@pytest.mark.parametrize("typed", ["\r", "\x03", "\x04", "\x1c", "half a key\x03"], ids=["empty", "ctrl-c", "ctrl-d", "ctrl-backslash", "ctrl-c later"])
+def test_giving_up_answers_the_request_and_leaves_the_program_alone(scene: Scene, typed: str) -> None:
+    with scene.run() as console:
+        console.until(PROMPT)
+        console.type(typed)
+        console.until("status 503 invalid_key")
+        assert console.end() == 0, "the program ended by itself"
+        assert "half a key" not in console.seen
+        scene.nothing_shows(console)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT])
+def test_a_signal_while_asking_leaves_the_terminal_as_it_was(scene: Scene, number: int) -> None:
+    (scene.folder / "app.py").write_text("import os, signal\n" + "signal.signal(signal.SIGINT, signal.SIG_DFL)\n" + PROGRAM)
+    with scene.run() as console:
+        console.until(PROMPT)
+        # The program is in the same group, and a keyboard's signal is left to the terminal.
+        if number in (signal.SIGINT, signal.SIGQUIT):
+            os.killpg(console.process.pid, number)
+        else:
+            console.process.send_signal(number)
+        assert console.end() == 128 + number
+
+
+def test_a_program_that_ends_takes_the_question_back(scene: Scene) -> None:
+    (scene.folder / "app.py").write_text("import socket\nsocket.setdefaulttimeout(1)\n" + PROGRAM)
+    with scene.run() as console:
+        console.until(PROMPT)
+        assert console.end() == 1
+        assert "TimeoutError" in console.seen
+
+
+def test_a_key_that_comes_from_its_source_ends_the_question(scene: Scene) -> None:
+    (scene.folder / ".env").write_text(f"OPENAI_API_KEY={scene.dead}\n")
+    with scene.run(environment={"OPENAI_API_KEY": ""}) as console:
+        console.until(PROMPT)
+        (scene.folder / ".env").write_text(f"OPENAI_API_KEY={scene.fresh}\n")
+        console.until("nothing waits for a key any more")
+        console.until("status 200")
+        assert console.end() == 0
+        scene.nothing_shows(console)
+
+
+@pytest.mark.parametrize("way", ["--no-ask", "CI", "configuration", "no terminal"])
+def test_nobody_is_asked(scene: Scene, way: str) -> None:
+    (scene.folder / "keywright.toml").write_text("[gateway]\nask = false\n")
+    options = {"--no-ask": ["--no-ask"], "configuration": ["--config", "keywright.toml"]}.get(way, [])
+    if way == "no terminal":
+        variables = {"OPENAI_API_KEY": scene.dead, "OPENAI_BASE_URL": f"{scene.emulator.url}/openai/v1"}
+        ended = subprocess.run(
+            [harness.keywright(), "run", "--", "python3", "app.py"],
+            cwd=scene.folder,
+            env=harness.surroundings(str(scene.folder)) | variables,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=harness.DEADLINE_SECONDS,
+        )
+        assert b"status 503" in ended.stdout and PROMPT.encode() not in ended.stdout + ended.stderr
+        return
+    with scene.run(*options, environment={"CI": "true"} if way == "CI" else {}) as console:
+        console.until("status 503")
+        assert console.end() == 0
+        assert PROMPT not in console.seen
+
+
+def test_a_service_in_the_foreground_asks_when_told_to(scene: Scene) -> None:
+    (scene.folder / "keywright.toml").write_text(harness.configuration(scene.emulator.url, {"openai": ["env://OPENAI_API_KEY"]}))
+    environment = {"OPENAI_API_KEY": scene.dead}
+    with Console(["serve", "--ask"], scene.folder, environment) as console:
+        console.until("listening")
+        address = console.seen.split("listening")[1].split("http://")[1].split()[0]
+        program = {"OPENAI_API_KEY": "any", "OPENAI_BASE_URL": f"http://{address}/openai/v1"}
+        asking = subprocess.Popen(
+            ["python3", "app.py"],
+            cwd=scene.folder,
+            env=harness.surroundings(str(scene.folder)) | program,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+        )
+        console.until(PROMPT)
+        console.type(scene.fresh + "\r")
+        output, _ = asking.communicate(timeout=harness.DEADLINE_SECONDS)
+        assert output.startswith(b"status 200"), output
+        console.process.send_signal(signal.SIGTERM)
+        assert console.end() == 0
+        scene.nothing_shows(console)
