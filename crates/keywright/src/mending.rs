@@ -8,9 +8,8 @@ mod replace;
 use std::path::{Path, PathBuf};
 
 use keywright_core::Dotenv;
-use keywright_core::inspect::Finding;
 use keywright_core::inspect::files::FileStanding;
-use keywright_core::inspect::mend::{Mended, ignoring, mend};
+use keywright_core::inspect::mend::{COMMAND, Mended, ignoring, mend};
 use zeroize::Zeroizing;
 
 use self::replace::Target;
@@ -74,6 +73,11 @@ impl Plan {
         self.files.iter().all(FilePlan::is_empty)
     }
 
+    /// Whether something can be written: not all that is to be done has an obstacle.
+    pub fn is_writable(&self) -> bool {
+        self.files.iter().any(|file| file.obstacle.is_none())
+    }
+
     /// All of it as a unified diff in which every value is masked.
     pub fn diff(&self) -> String {
         self.files.iter().map(FilePlan::diff).collect()
@@ -90,7 +94,7 @@ impl FilePlan {
         let mended = match mend(&before, &elsewhere) {
             Ok(mended) => mended,
             Err(why) => {
-                let obstacle = has_mendable(file).then(|| why.to_string())?;
+                let obstacle = was_promised(&path, survey).then(|| why.to_string())?;
                 return Some(Self { obstacle: Some(obstacle), ..Self::nothing(path, before) });
             }
         };
@@ -214,15 +218,20 @@ impl Ignore {
 }
 
 /// Whether a finding promised that the file would be mended.
-fn has_mendable(file: &SurveyedFile) -> bool {
-    let names = |finding: &Finding| {
+fn was_promised(path: &str, survey: &Survey) -> bool {
+    let files = survey.files.iter().flat_map(|file| &file.findings);
+    let keys = survey.credentials.iter().flat_map(|key| &key.findings);
+    let rest = survey.findings.iter().map(|(_, finding)| finding);
+    files.chain(keys).chain(rest).any(|finding| {
         let command = finding.fix.as_ref().and_then(|fix| fix.command.as_deref());
-        command == Some(keywright_core::inspect::mend::COMMAND)
-    };
-    file.findings.iter().any(names)
+        command == Some(COMMAND) && finding.place.as_ref().is_some_and(|place| place.source == path)
+    })
 }
 
 /// The bits of those who are neither the owner nor of the file's group. A file that its group reads on purpose stays.
 const OTHERS: u32 = 0o007;
 /// The owner's bits.
 const OWNER: u32 = 0o700;
+
+#[cfg(test)]
+mod tests;

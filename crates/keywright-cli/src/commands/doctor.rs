@@ -37,7 +37,7 @@ Examples:
   keywright doctor --fix                mend .env: shows a diff, asks, keeps a backup
   keywright doctor --list-checks
 
-Exit codes: 0 nothing is wrong (warnings allowed, unless --strict); 1 something is; 2 the command line
+Exit codes: 0 nothing is wrong (warnings allowed, unless --strict); 1 something is, or `--fix` was not agreed to; 2 the command line
 or keywright.toml is wrong; 3 no verdict, because the network gave no answer.")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Args {
@@ -93,7 +93,7 @@ async fn examine(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         if done.applied {
             survey = Survey::take(&resolver, &scope).await;
             terminal.guard(&survey.secrets());
-        } else if !done.is_done() && !args.json {
+        } else if done.is_unanswered && !args.json {
             return Ok(Exit::Unhealthy);
         }
         mends = Some(done);

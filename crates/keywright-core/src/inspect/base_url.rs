@@ -17,6 +17,7 @@ pub fn inspect(settings: &Settings, provider: &ProviderSpec) -> Vec<Finding> {
         }
     }
     findings.extend(two_names(settings, provider));
+    findings.extend(under_other_names(settings, provider));
     findings
 }
 
@@ -229,6 +230,38 @@ fn two_names(settings: &Settings, provider: &ProviderSpec) -> Option<Finding> {
     let finding = Finding::warning(Cause::StaleValueOverrides, says);
     let command = (other.holder == Holder::Environment).then(|| format!("unset {}", other.name));
     Some(other.located(finding.fixed_by(format!("Keep `{}` alone.", first.name), command)))
+}
+
+/// Base URLs under names that the provider's own SDKs do not read, while the name that they read is not set.
+fn under_other_names(settings: &Settings, provider: &ProviderSpec) -> Vec<Finding> {
+    let is_official = |variable: &&Variable| variable.standing == VariableStanding::Official;
+    let Some(official) = provider.variables_of(VariableRole::BaseUrl).find(is_official) else {
+        return Vec::new();
+    };
+    if settings.in_force(&official.name).is_some_and(Setting::has_text) {
+        return Vec::new();
+    }
+    let mut others: Vec<&Variable> = Vec::new();
+    for variable in provider.variables_of(VariableRole::BaseUrl).filter(|variable| !is_official(variable)) {
+        if others.iter().all(|other| other.name != variable.name) {
+            others.push(variable);
+        }
+    }
+    let set = |variable: &Variable| settings.in_force(&variable.name).filter(|setting| setting.has_text());
+    others.into_iter().filter_map(|variable| Some(unread(set(variable)?, variable, &official.name))).collect()
+}
+
+fn unread(setting: &Setting, variable: &Variable, official: &str) -> Finding {
+    let name = &setting.name;
+    let finding = if variable.standing == VariableStanding::Mistaken {
+        let says = format!("nothing reads `{name}`; the SDKs read `{official}`, and go to the provider without it");
+        Finding::warning(Cause::WrongBaseUrl, says)
+    } else {
+        let says = format!("`{name}` is read by {}; the provider's SDKs read `{official}`", variable.readers);
+        Finding::note(Cause::WrongBaseUrl, says)
+    };
+    let command = (setting.holder == Holder::Environment).then(|| format!("export {official}=\"${name}\""));
+    setting.located(finding.fixed_by("Give the address to the name that is read.", command))
 }
 
 /// Whether findings say that requests cannot reach the provider at all.

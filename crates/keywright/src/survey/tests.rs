@@ -78,6 +78,22 @@ async fn a_key_that_goes_to_another_provider_is_judged_as_that_providers() {
 }
 
 #[tokio::test]
+async fn a_base_url_under_a_name_that_the_sdks_do_not_read_is_named() {
+    let url = "https://models.example/v1";
+    let cases: [(&[(&str, &str)], &[Severity]); 4] = [
+        (&[("OPENAI_API_HOST", url)], &[Severity::Warning]),
+        (&[("OPENAI_API_BASE", url)], &[Severity::Note]),
+        (&[("OPENAI_API_HOST", url), ("OPENAI_BASE_URL", url)], &[]),
+        (&[("OPENAI_BASE_URL", url)], &[]),
+    ];
+    for (variables, expected) in cases {
+        let survey = survey(variables, &[]).await;
+        let found = survey.findings.iter().filter(|(_, finding)| finding.cause == Cause::WrongBaseUrl);
+        assert_eq!(found.map(|(_, finding)| finding.severity).collect::<Vec<_>>(), expected, "{variables:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_cannot_be_used_says_why() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::create_dir(folder.path().join(".env")).expect("a folder");

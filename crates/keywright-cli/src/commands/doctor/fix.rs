@@ -21,6 +21,9 @@ pub(super) struct Mends {
     pub(super) files: Vec<MendedFile>,
     /// What could not be done, and why.
     pub(super) problems: Vec<String>,
+    /// Whether something could be written and nobody said that it should be.
+    #[serde(skip)]
+    pub(super) is_unanswered: bool,
 }
 
 /// One file that was written.
@@ -34,7 +37,7 @@ pub(super) struct MendedFile {
 impl Mends {
     /// Whether all that could be mended is mended.
     pub(super) const fn is_done(&self) -> bool {
-        (self.applied || self.diff.is_empty()) && self.problems.is_empty()
+        !self.is_unanswered && self.problems.is_empty()
     }
 }
 
@@ -47,20 +50,17 @@ pub(super) async fn run(
     terminal: &Terminal,
 ) -> Result<Mends, CliError> {
     let plan = Plan::make(survey, resolver).await;
-    let mut mends = Mends { applied: false, diff: plan.diff(), files: Vec::new(), problems: Vec::new() };
-    if plan.is_empty() {
-        if !json {
-            terminal.tell("nothing here can be mended without you");
-        }
-        return Ok(mends);
-    }
-    if !json {
+    let mut mends =
+        Mends { applied: false, diff: plan.diff(), files: Vec::new(), problems: Vec::new(), is_unanswered: false };
+    if !json && plan.is_empty() {
+        terminal.tell("nothing here can be mended without you");
+    } else if !json {
         terminal.out(mends.diff.trim_end())?;
     }
-    if !(yes || !json && agreed(terminal)) {
-        return Ok(mends);
+    if plan.is_writable() && !(yes || !json && agreed(terminal)) {
+        return Ok(Mends { is_unanswered: true, ..mends });
     }
-    mends.applied = true;
+    mends.applied = plan.is_writable();
     for file in &plan.files {
         match file.apply() {
             Ok(done) => mends.files.push(MendedFile { path: done.path, backup: done.backup }),
