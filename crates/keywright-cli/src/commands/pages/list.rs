@@ -4,7 +4,8 @@ use keywright_core::Verdict;
 use keywright_core::page::{Page, pages};
 use serde_json::json;
 
-use super::{columns, paint as pages_paint, status, word};
+use super::paint::folded;
+use super::{columns, status, word};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::terminal::{Role, Terminal, paint};
@@ -32,24 +33,26 @@ pub(super) fn run(args: &List, terminal: &Terminal) -> Result<Exit, CliError> {
     for heading in GROUPS {
         terminal.out(paint(Role::Pointer, heading))?;
         for page in pages().filter(|page| group(page) == heading) {
-            // The status is on the page; a narrow terminal has no room for it.
-            let status = match columns {
-                Some(..WIDE) => String::new(),
-                _ => format!("{}  ", paint(Role::Faint, format_args!("{:<11}", short(&status(page))))),
-            };
-            let room = columns.map_or(usize::MAX, |columns| columns.saturating_sub(widest + 4).max(20));
-            let title = match columns {
-                Some(..WIDE) => pages_paint::folded(page.title, room, 0).join(&format!("\n{:1$}", "", widest + 4)),
-                _ => page.title.to_owned(),
-            };
-            terminal.out(format_args!("  {:<widest$}  {status}{title}", page.name))?;
+            for line in lines(page, widest, columns) {
+                terminal.out(line)?;
+            }
         }
     }
     Ok(Exit::Healthy)
 }
 
-/// The longest line with a status, in columns.
-const WIDE: usize = 112;
+/// What is shown of a page. A narrow terminal has no room for the status, which is on the page, and gets the title in
+/// pieces.
+fn lines(page: &Page, widest: usize, columns: Option<usize>) -> Vec<String> {
+    if let Some(columns @ ..WIDE) = columns {
+        let room = columns.saturating_sub(widest + 4).max(NARROWEST_TITLE);
+        let names = std::iter::once(page.name).chain(std::iter::repeat(""));
+        let rows = names.zip(folded(page.title, room, 0));
+        return rows.map(|(name, title)| format!("  {name:<widest$}  {title}")).collect();
+    }
+    let status = paint(Role::Faint, format_args!("{:<11}", short(&status(page))));
+    vec![format!("  {:<widest$}  {status}  {}", page.name, page.title)]
+}
 
 /// What kinds of pages there are, in the order of the list.
 pub(super) const GROUPS: [&str; 3] = ["Exceptions", "Causes", "Not the key"];
@@ -79,4 +82,24 @@ fn row(page: &Page) -> serde_json::Value {
         "http_status": page.http_status,
         "aliases": page.aliases,
     })
+}
+
+/// As wide as the longest line with a status, in columns.
+const WIDE: usize = 112;
+const NARROWEST_TITLE: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_as_wide_as_the_terminal_at_most() {
+        let widest = pages().map(|page| page.name.len()).max().expect("there are pages");
+        for columns in [80, 100, WIDE] {
+            for line in pages().flat_map(|page| lines(page, widest, Some(columns))) {
+                let shown = anstream::adapter::strip_str(&line).to_string();
+                assert!(shown.chars().count() <= columns, "{columns}: {shown}");
+            }
+        }
+    }
 }

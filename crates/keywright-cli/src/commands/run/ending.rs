@@ -75,9 +75,9 @@ impl<'a> Ending<'a> {
     }
 
     /// Each key that is out.
-    fn dead_keys(&self) -> impl Iterator<Item = (String, &Diagnosis)> {
+    fn dead_keys(&self) -> impl Iterator<Item = (&KeyReport, &Diagnosis)> {
         let keys = self.report.iter().flat_map(|report| &report.providers).flat_map(|provider| &provider.keys);
-        keys.filter_map(|key| Some((format!("{} ({})", key.place, key.masked), key.diagnosis.as_ref()?)))
+        keys.filter_map(|key| Some((key, key.diagnosis.as_ref()?)))
     }
 
     /// Last known good keys that served in the place of what their sources give.
@@ -95,8 +95,11 @@ impl<'a> Ending<'a> {
 
     /// Everything worth telling: what the gateway saw, then what only the program's own words tell.
     fn diagnoses(&self) -> Vec<Told> {
-        let mut told: Vec<Told> =
-            self.dead_keys().map(|(place, diagnosis)| Told { place, diagnosis: diagnosis.clone() }).collect();
+        let dead = self.dead_keys().map(|(key, diagnosis)| Told {
+            place: format!("{} ({})", key.place, key.masked),
+            diagnosis: diagnosis.clone(),
+        });
+        let mut told: Vec<Told> = dead.collect();
         if self.ended.code == 0 {
             return told;
         }
@@ -156,11 +159,9 @@ pub(super) fn tell(ending: &Ending<'_>, telling: Telling, terminal: &Terminal) {
 
 fn tell_json(ending: &Ending<'_>, terminal: &Terminal) {
     let report = ending.report.as_ref();
-    let dead = report.into_iter().flat_map(|report| &report.providers).flat_map(|provider| &provider.keys);
-    let dead = dead.filter_map(|key| {
-        let diagnosis = key.diagnosis.as_ref()?;
-        Some(json!({"place": key.place, "masked": key.masked, "diagnosis": diagnosis}))
-    });
+    let dead = ending
+        .dead_keys()
+        .map(|(key, diagnosis)| json!({"place": key.place, "masked": key.masked, "diagnosis": diagnosis}));
     let stand_ins = ending.stand_ins().map(|key| json!({"place": key.place, "masked": key.masked}));
     let written = ending.written.iter().take(MOST_WRITTEN);
     terminal.tell(json!({
