@@ -202,6 +202,8 @@ class Gateway(Program):
         environment: dict[str, str] | None = None,
         files: dict[str, str] | None = None,
         options: typing.Sequence[str] = (),
+        *,
+        with_helpers: bool = False,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="keywright-test-")
         self.folder = pathlib.Path(self._folder.name)
@@ -209,6 +211,8 @@ class Gateway(Program):
             (self.folder / name).write_text(text)
             (self.folder / name).chmod(0o600)
         (self.folder / "keywright.toml").write_text(configuration)
+        if with_helpers:
+            allow(self.folder / "keywright.toml", str(self.folder))
         super().__init__(["serve", "--config", "keywright.toml", "--json", *options], environment, str(self.folder))
         event = self.announcement()
         self.url = url_of(event["listen"])
@@ -219,6 +223,13 @@ class Gateway(Program):
             return super().stop()
         finally:
             self._folder.cleanup()
+
+
+def allow(file: pathlib.Path, home: str) -> None:
+    """Lets a configuration run its helpers."""
+    subprocess.run(
+        [keywright(), "config", "allow", file], env=surroundings(home), check=True, capture_output=True, timeout=DEADLINE_SECONDS
+    )
 
 
 def configuration(

@@ -42,6 +42,7 @@ COMMANDS = {
     "serve, check": Command(["-vv", "serve", "--config", "good.toml", "--check"]),
     "serve, check, as JSON": Command(["serve", "--config", "good.toml", "--check", "--json"]),
     "serve, helper that is not allowed": Command(["-vv", "serve", "--config", "helper.toml", "--check"]),
+    "serve, key as the name of a secret": Command(["-vv", "serve", "--config", "clouds.toml", "--check"]),
     "config allow, key in a helper's arguments": Command(["config", "allow", "helper.toml"]),
     "config deny": Command(["config", "deny", "helper.toml"]),
     "keys add": Command(["keys", "add", "openai", "--json"], stdin="<openai>\n"),
@@ -113,6 +114,9 @@ FILES = {
     ),
     "good.toml": '[[provider]]\nid = "openai"\nkeys = ["env://OPENAI_API_KEY", "dotenv://.env#OPENAI_API_KEY"]\n',
     "literal.toml": '[[provider]]\nid = "openai"\nkeys = ["<openai>"]\n[[provider]]\nid = "together"\nkeys = ["env://<together>"]\n',
+    "clouds.toml": '[[provider]]\nid = "openai"\nkeys = ['
+    '"aws-sm://<openai>", "aws-sm://llm#<openai>", "aws-sm://llm?region=<openai>", "aws-ps:///llm/<openai>", "gcp-sm://<openai>/llm", '
+    '"gcp-sm://project/llm@<openai>", "azure-kv://team/<openai>", "azure-kv://<openai>/llm", "k8s://apps/<openai>#x", "k8s://apps/llm#<openai>"]\n',
     "helper.toml": '[[provider]]\nid = "openai"\nkeys = ["cmd://print"]\n[helper]\nprint = ["echo", "<openai>"]\n',
     "wrong-places.toml": """\
 [gateway]

@@ -11,6 +11,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
+import clouds  # noqa: E402
 import harness  # noqa: E402
 import places  # noqa: E402
 
@@ -30,6 +31,12 @@ def vault_server() -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[str]:
+    with clouds.moto_server() as address:
+        yield address
+
+
 KINDS = [
     "file",
     "kubernetes",
@@ -43,6 +50,15 @@ KINDS = [
     "vault-approle",
     "op",
     "op-connect",
+    "cmd",
+    "aws-sm",
+    "aws-ps",
+    "gcp-sm",
+    "azure-kv",
+    "azure-kv-federated",
+    "azure-kv-managed",
+    "k8s",
+    "k8s-kubectl",
 ]
 
 
@@ -68,6 +84,27 @@ def place(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[pl
                 yield places.OnePassword(tmp_path)
             case "op-connect":
                 yield places.Connect(stack)
+            case "cmd":
+                yield places.Helper(tmp_path)
+            case "aws-sm" | "aws-ps" as kind:
+                moto = request.getfixturevalue("moto_server")
+                door = clouds.checked_by_botocore(stack, moto)
+                if kind == "aws-sm":
+                    yield clouds.AwsSecret(moto, door, tmp_path.name)
+                else:
+                    yield clouds.AwsParameter(moto, door, f"/{tmp_path.name}/openai")
+            case "gcp-sm":
+                yield clouds.Google(stack, tmp_path)
+            case "azure-kv":
+                yield clouds.Azure(stack, tmp_path)
+            case "azure-kv-federated":
+                yield clouds.AzureFederated(stack, tmp_path)
+            case "azure-kv-managed":
+                yield clouds.AzureManaged(stack, tmp_path)
+            case "k8s":
+                yield clouds.Kubernetes(stack, tmp_path)
+            case "k8s-kubectl":
+                yield clouds.Kubectl(tmp_path)
             case kind:
                 server = request.getfixturevalue("vault_server")
                 token = {"VAULT_TOKEN": places.Vault.ROOT_TOKEN}

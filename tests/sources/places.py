@@ -29,6 +29,8 @@ class Place:
     reference: str
     """Variables that lead to it."""
     environment: Mapping[str, str]
+    """What it adds to the configuration, which the user then allows."""
+    configuration: str = ""
 
     def put(self, key: str) -> None:
         raise NotImplementedError
@@ -144,7 +146,7 @@ class Keyring(Place):
             env=os.environ | self.environment,
             text=True,
         )
-        stack.callback(_end, bus)
+        stack.callback(end, bus)
         assert bus.stdout
         self.environment["DBUS_SESSION_BUS_ADDRESS"] = bus.stdout.readline().strip()
         daemon = subprocess.Popen(
@@ -154,7 +156,7 @@ class Keyring(Place):
             stderr=subprocess.DEVNULL,
             env=os.environ | self.environment,
         )
-        stack.callback(_end, daemon)
+        stack.callback(end, daemon)
         assert daemon.stdin
         daemon.stdin.write(b"pass")
         daemon.stdin.close()
@@ -203,12 +205,26 @@ cat "STORED"
         self.write(key.encode())
 
 
-def stand_in(folder: pathlib.Path, script: str) -> dict[str, str]:
-    """An `op` that does what the script says, before any other on the path."""
+class Helper(File):
+    """A program that prints the key, and talks about it."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        super().__init__(folder)
+        self.path = folder / "stored"
+        script = folder / "print-key"
+        script.write_text(f"#!/bin/sh\ncat {self.path} >&2\nexec cat {self.path}\n")
+        script.chmod(0o755)
+        self.reference = "cmd://print"
+        self.environment = {}
+        self.configuration = f"[helper]\nprint = [{json.dumps(str(script))}]\n"
+
+
+def stand_in(folder: pathlib.Path, script: str, name: str = "op") -> dict[str, str]:
+    """A program that does what the script says, before any other of this name on the path."""
     programs = folder / "programs"
     programs.mkdir(exist_ok=True)
-    (programs / "op").write_text(script)
-    (programs / "op").chmod(0o755)
+    (programs / name).write_text(script)
+    (programs / name).chmod(0o755)
     return {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
 
 
@@ -293,7 +309,7 @@ def vault_server() -> Iterator[str]:
             vault(server, "POST", "auth/approle/role/app", {"token_policies": "app", "token_ttl": "1h"})
             yield server
         finally:
-            _end(process)
+            end(process)
 
 
 def app_role(server: str) -> dict[str, str]:
@@ -317,7 +333,7 @@ def _beside_python(name: str) -> str:
     return found
 
 
-def _end(process: subprocess.Popen[typing.Any]) -> None:
+def end(process: subprocess.Popen[typing.Any]) -> None:
     process.terminate()
     try:
         process.wait(harness.DEADLINE_SECONDS)

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use http::HeaderValue;
-use keywright::sources::{Miss, Reference, Resolver};
+use keywright::sources::{Found, Miss, Reference, Resolver};
 use keywright::state::Memory;
 use keywright_core::ring::{Backoff, Event, Health, Moment, Standing, Task, step};
 use keywright_core::{Cause, Classified, Confidence, Diagnosis, Fingerprint, ProviderSpec, Secret, Witness, mask};
@@ -121,7 +121,7 @@ impl Key {
             .reference
             .parse::<Reference>()
             .map_err(|source| StartError::Reference { id: spec.id.clone(), source })?;
-        let read = match read(&reference, spec, resolver).await {
+        let read = match prepared(resolver.resolve_recent(&reference).await, spec) {
             Err(why) => why.stand_in(memory, spec, &reference).await.ok_or(why),
             read => read,
         };
@@ -431,13 +431,17 @@ impl Unreadable {
     }
 }
 
-/// Reads a key's value from its source and prepares what every request needs of it.
+/// Reads a key's value from its source, now.
 pub(crate) async fn read(
     reference: &Reference,
     spec: &ProviderSpec,
     resolver: &Resolver,
 ) -> Result<KeyValue, Unreadable> {
-    let found = resolver.resolve(reference).await.map_err(unreadable)?;
+    prepared(resolver.resolve(reference).await, spec)
+}
+
+fn prepared(read: Result<Found, Miss>, spec: &ProviderSpec) -> Result<KeyValue, Unreadable> {
+    let found = read.map_err(unreadable)?;
     prepare(found.secret, found.place, spec, None)
 }
 

@@ -4,6 +4,8 @@
 //! free question that proves a key; and the survey of what is set on this machine.
 
 pub mod exchange;
+#[cfg(any(feature = "clouds", feature = "state"))]
+mod hex;
 pub mod http;
 pub mod mending;
 pub mod probe;

@@ -179,6 +179,11 @@ fn holder(reference: &Reference) -> Holder {
         | Reference::Keyring { .. }
         | Reference::OnePassword { .. }
         | Reference::Helper { .. }
+        | Reference::AwsSecret { .. }
+        | Reference::AwsParameter { .. }
+        | Reference::GoogleSecret { .. }
+        | Reference::AzureSecret { .. }
+        | Reference::KubernetesSecret { .. }
         | Reference::Vault { .. } => Holder::Other,
     }
 }

@@ -150,7 +150,7 @@ async fn look(config: &Config, resolver: &Resolver, memory: Option<&Memory>, ter
 async fn find(reference: &str, resolver: &Resolver) -> Result<Found, Miss> {
     // The configuration was checked, so every reference can be read.
     let reference: Reference = reference.parse().map_err(|_| Miss::default())?;
-    resolver.resolve(&reference).await
+    resolver.resolve_recent(&reference).await
 }
 
 fn stand_in(provider: &str, reference: &str, miss: &Miss, memory: Option<&Memory>) -> Option<Found> {
@@ -199,6 +199,7 @@ async fn reload(gateway: &Gateway, file: &Path, resolver: &Resolver, memory: Opt
             return kept(terminal);
         }
     };
+    resolver.forget();
     let report = look(&config, resolver, memory, terminal).await;
     if let Err(error) = report.required() {
         report.tell(terminal);

@@ -59,6 +59,11 @@ impl Environment {
         self.value(name)?.into_string().ok()
     }
 
+    /// The value of a setting of another program; an empty one counts as unset.
+    pub(super) fn setting(&self, name: &str) -> Option<String> {
+        self.text(name).filter(|text| !text.is_empty())
+    }
+
     /// A snapshot of every variable.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn all(&self) -> BTreeMap<OsString, OsString> {

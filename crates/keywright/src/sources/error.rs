@@ -4,6 +4,8 @@ use std::io;
 
 use keywright_core::{Cause, DotenvError};
 
+use super::Cloud;
+
 /// Why a source gave nothing. No message holds a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -148,6 +150,41 @@ pub enum SourceError {
     /// The address of the Connect server cannot be used.
     #[error("OP_CONNECT_HOST cannot be used")]
     BadConnectHost,
+    /// There is nothing to log in to a cloud with.
+    #[error("there are no credentials for {0}")]
+    NoCloudLogin(Cloud),
+    /// The file with the credentials cannot be used.
+    #[error("the credentials for {0} cannot be used")]
+    BadCloudCredentials(Cloud),
+    /// The cloud refused the credentials.
+    #[error("{0} refused the credentials")]
+    CloudLoginRefused(Cloud),
+    /// The credentials were temporary.
+    #[error("the credentials for {0} have expired")]
+    CloudExpired(Cloud),
+    /// The credentials are good, and may not read this.
+    #[error("{0} does not allow these credentials to read it")]
+    CloudDenied(Cloud),
+    /// Too many questions.
+    #[error("{0} asks for fewer questions")]
+    CloudThrottled(Cloud),
+    /// The cloud answered something else.
+    #[error("{cloud} answered {status}")]
+    CloudStrange {
+        /// Who.
+        cloud: Cloud,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The address of the cloud's service cannot be used.
+    #[error("the endpoint set for {0} cannot be used")]
+    BadCloudEndpoint(Cloud),
+    /// Nothing says in which region to ask.
+    #[error("no AWS region is set")]
+    NoRegion,
+    /// It holds bytes that no request can carry.
+    #[error("it holds characters that no request can carry")]
+    Unsendable,
     /// No vault is configured.
     #[error("VAULT_ADDR is not set")]
     NoVaultAddress,
@@ -183,54 +220,47 @@ impl SourceError {
         match self {
             Self::HelperTwoLines => Cause::WhitespaceOrNewline,
             Self::NotUtf8 => Cause::HiddenOrNonAsciiCharacter,
-            Self::NotSet
-            | Self::NoFile
-            | Self::Directory
-            | Self::Device
-            | Self::TooLarge { .. }
-            | Self::Unreadable(_)
-            | Self::NotJson { .. }
-            | Self::NotAnObject
-            | Self::FieldNotText
-            | Self::NoField
-            | Self::NoCredentials
-            | Self::NoKeyring
-            | Self::LeftOut
-            | Self::NoAgeKey
-            | Self::NotAge
-            | Self::AgeDamaged
-            | Self::AgeWorkTooHigh
-            | Self::HelperSilent
-            | Self::NoHelper
-            | Self::HelperNotFound
-            | Self::NoOnePassword
-            | Self::BadConnectHost
-            | Self::NoVaultAddress
-            | Self::BadVaultAddress => Cause::MissingKey,
-            Self::Dotenv(_)
-            | Self::Denied
-            | Self::OpenToOthers { .. }
-            | Self::KeyringLocked
-            | Self::KeyringAmbiguous
-            | Self::KeyringRefused
-            | Self::BadAgeIdentity
-            | Self::LockedAgeIdentity
-            | Self::WrongAgeKey
-            | Self::HelperNotAllowed
-            | Self::HelperNotExecutable
-            | Self::HelperFailed { .. }
-            | Self::HelperKilled
-            | Self::OnePasswordSignedOut
-            | Self::OnePasswordRefused
-            | Self::NoVaultToken
-            | Self::VaultLoginRefused
-            | Self::VaultDenied
-            | Self::VaultSealed
-            | Self::VaultStrange { .. } => Cause::EnvNotLoaded,
             Self::TimedOut { .. } => Cause::Timeout,
             Self::Unreachable(cause) => cause,
             Self::BadVaultCertificate => Cause::Tls,
+            absent if absent.is_absence() => Cause::MissingKey,
+            _ => Cause::EnvNotLoaded,
         }
+    }
+
+    /// Whether nothing is there, or nothing that could be a key. Every other place may hold one that could not be loaded.
+    const fn is_absence(self) -> bool {
+        matches!(
+            self,
+            Self::NotSet
+                | Self::NoFile
+                | Self::Directory
+                | Self::Device
+                | Self::TooLarge { .. }
+                | Self::Unreadable(_)
+                | Self::NotJson { .. }
+                | Self::NotAnObject
+                | Self::FieldNotText
+                | Self::NoField
+                | Self::NoCredentials
+                | Self::NoKeyring
+                | Self::LeftOut
+                | Self::NoAgeKey
+                | Self::NotAge
+                | Self::AgeDamaged
+                | Self::AgeWorkTooHigh
+                | Self::HelperSilent
+                | Self::NoHelper
+                | Self::HelperNotFound
+                | Self::NoOnePassword
+                | Self::BadConnectHost
+                | Self::NoCloudLogin(_)
+                | Self::BadCloudEndpoint(_)
+                | Self::NoRegion
+                | Self::Unsendable
+                | Self::NoVaultAddress
+                | Self::BadVaultAddress
+        )
     }
 
     /// Whether the place could not say what it holds. A place that says that it holds nothing, or something that is no
@@ -256,6 +286,13 @@ impl SourceError {
                 | Self::NoOnePassword
                 | Self::OnePasswordSignedOut
                 | Self::OnePasswordRefused
+                | Self::NoCloudLogin(_)
+                | Self::BadCloudCredentials(_)
+                | Self::CloudLoginRefused(_)
+                | Self::CloudExpired(_)
+                | Self::CloudDenied(_)
+                | Self::CloudThrottled(_)
+                | Self::CloudStrange { .. }
                 | Self::NoVaultToken
                 | Self::VaultLoginRefused
                 | Self::VaultDenied
@@ -310,6 +347,14 @@ impl SourceError {
                 "Run `op signin`, or give a service account's token in OP_SERVICE_ACCOUNT_TOKEN."
             }
             Self::OnePasswordRefused => "Ask it yourself: `op read op://VAULT/ITEM/FIELD` says why.",
+            Self::NoCloudLogin(cloud) | Self::BadCloudCredentials(cloud) => cloud.login_help(),
+            Self::CloudLoginRefused(cloud) | Self::CloudExpired(cloud) => cloud.refused_help(),
+            Self::CloudDenied(cloud) => cloud.denied_help(),
+            Self::CloudThrottled(_) => {
+                "It is asked again more slowly; set `sources.poll_seconds` higher if this comes back."
+            }
+            Self::BadCloudEndpoint(_) => "Write the endpoint as `https://host`, or unset its variable.",
+            Self::NoRegion => "Set AWS_REGION, or write `?region=eu-central-1` behind the reference.",
             Self::NoVaultAddress => "Set VAULT_ADDR, such as `https://vault.example.com:8200`.",
             Self::NoVaultToken => {
                 "Run `vault login`, or set VAULT_TOKEN, VAULT_ROLE_ID with VAULT_SECRET_ID, or VAULT_K8S_ROLE."

@@ -7,10 +7,12 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use keywright_core::Secret;
 use tokio::process::Command;
 
 use super::process::{one_line, run};
-use super::{BoxFuture, Environment, Reading, Source, SourceError};
+use super::remote::Store;
+use super::{BoxFuture, Environment, SourceError};
 
 /// The helpers that a configuration names: programs that print a key.
 ///
@@ -26,9 +28,11 @@ pub struct Helpers {
     pub allowed: bool,
 }
 
-/// A helper. The name asked for is its name in the configuration.
+/// A helper.
 #[derive(Debug)]
 pub(super) struct Helper {
+    /// Its name in the configuration.
+    pub(super) name: String,
     pub(super) helpers: Helpers,
     pub(super) environment: Environment,
     /// Where it is started, and where a relative path to it begins.
@@ -36,31 +40,29 @@ pub(super) struct Helper {
     pub(super) limit: Duration,
 }
 
-impl Source for Helper {
-    fn place(&self, name: &str, _: Option<&Reading>) -> String {
+impl Store for Helper {
+    fn place(&self) -> String {
         match &self.helpers.file {
-            Some(file) => format!("helper {name} of {}", file.display()),
-            None => format!("helper {name}"),
+            Some(file) => format!("helper {} of {}", self.name, file.display()),
+            None => format!("helper {}", self.name),
         }
     }
 
-    fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Reading>, SourceError>> {
+    fn fetch(&self) -> BoxFuture<'_, Result<Option<Secret>, SourceError>> {
         Box::pin(async move {
-            let ended = run(self.command(name)?, self.limit, unstartable).await?;
-            if !ended.status.success() {
-                return Err(ended
-                    .status
-                    .code()
-                    .map_or(SourceError::HelperKilled, |status| SourceError::HelperFailed { status }));
+            let ended = run(self.command()?, self.limit, unstartable).await?;
+            match (ended.status.success(), ended.status.code()) {
+                (true, _) => one_line(&ended.printed).map(Some),
+                (false, Some(status)) => Err(SourceError::HelperFailed { status }),
+                (false, None) => Err(SourceError::HelperKilled),
             }
-            one_line(&ended.printed).map(|secret| Some(Reading { secret, line: None }))
         })
     }
 }
 
 impl Helper {
-    fn command(&self, name: &str) -> Result<Command, SourceError> {
-        let argv = self.helpers.commands.get(name).ok_or(SourceError::NoHelper)?;
+    fn command(&self) -> Result<Command, SourceError> {
+        let argv = self.helpers.commands.get(&self.name).ok_or(SourceError::NoHelper)?;
         let (program, arguments) = argv.split_first().ok_or(SourceError::NoHelper)?;
         if !self.helpers.allowed {
             return Err(SourceError::HelperNotAllowed);

@@ -5,17 +5,27 @@
 
 #[cfg(feature = "age")]
 pub(crate) mod age;
+#[cfg(feature = "clouds")]
+mod aws;
+#[cfg(feature = "clouds")]
+mod azure;
+mod cloud;
 mod discover;
 mod dotenv;
 mod env;
 mod error;
 pub(crate) mod file;
+#[cfg(feature = "clouds")]
+mod gcp;
 mod helper;
 #[cfg(feature = "keyring")]
 pub(crate) mod keyring;
+#[cfg(feature = "clouds")]
+mod kubernetes;
 mod op;
 mod process;
 mod reference;
+mod remote;
 mod resolver;
 mod settings;
 mod systemd;
@@ -23,6 +33,7 @@ mod vault;
 
 use std::pin::Pin;
 
+pub use cloud::Cloud;
 pub use discover::{Discovery, Hint};
 pub(crate) use dotenv::LARGEST_DOTENV_BYTES;
 pub use env::Environment;

@@ -3,37 +3,36 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderValue, Request};
-use http_body_util::Full;
+use http::{HeaderValue, Method};
 use keywright_core::Secret;
 use serde_json::Value;
 use tokio::process::Command;
 
 use super::process::{one_line, run};
-use super::{BoxFuture, Environment, Reading, Source, SourceError};
-use crate::exchange::{ExchangeError, exchange};
-use crate::http::{Connector, Origin, Versions};
+use super::remote::{Server, Store, bearer};
+use super::{BoxFuture, Environment, SourceError};
+use crate::trust::ExtraTrust;
 
-/// An item's field. The name asked for is what follows `op://`.
+/// An item's field.
 #[derive(Debug)]
 pub(super) struct OnePassword {
+    /// What follows `op://`.
+    pub(super) path: String,
     pub(super) environment: Environment,
 }
 
-impl Source for OnePassword {
-    fn place(&self, path: &str, _: Option<&Reading>) -> String {
-        format!("1Password op://{path}")
+impl Store for OnePassword {
+    fn place(&self) -> String {
+        format!("1Password op://{}", self.path)
     }
 
-    fn read<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Reading>, SourceError>> {
+    fn fetch(&self) -> BoxFuture<'_, Result<Option<Secret>, SourceError>> {
         Box::pin(async move {
-            let setting = |name: &str| self.environment.text(name).filter(|text| !text.is_empty());
-            let secret = match (setting("OP_CONNECT_HOST"), setting("OP_CONNECT_TOKEN")) {
-                (Some(host), Some(token)) => Connect::new(&host, &token)?.field(path).await?,
-                _ => Some(command(path, &self.environment).await?),
-            };
-            Ok(secret.map(|secret| Reading { secret, line: None }))
+            let setting = |name: &str| self.environment.setting(name);
+            match (setting("OP_CONNECT_HOST"), setting("OP_CONNECT_TOKEN")) {
+                (Some(host), Some(token)) => Connect::new(&host, &token)?.field(&self.path).await,
+                _ => command(&self.path, &self.environment).await.map(Some),
+            }
         })
     }
 }
@@ -70,19 +69,14 @@ fn refusal(words: &str) -> SourceError {
 
 /// A Connect server.
 struct Connect {
-    connector: Connector,
-    origin: Origin,
+    server: Server,
     bearer: HeaderValue,
 }
 
 impl Connect {
     fn new(host: &str, token: &str) -> Result<Self, SourceError> {
-        let origin = Origin::parse(host, "").map_err(|_| SourceError::BadConnectHost)?;
-        let connector = Connector::new(LIMIT, Versions::Http1).map_err(|_| SourceError::BadConnectHost)?;
-        let mut bearer =
-            HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| SourceError::OnePasswordRefused)?;
-        bearer.set_sensitive(true);
-        Ok(Self { connector, origin, bearer })
+        let server = Server::at(host, &ExtraTrust::default(), SourceError::BadConnectHost)?;
+        Ok(Self { server, bearer: bearer(&Secret::new(token))? })
     }
 
     /// A field by vault, item, section where there is one, and field: each by its name or its id.
@@ -99,17 +93,10 @@ impl Connect {
     }
 
     async fn ask(&self, path: &str) -> Result<Value, SourceError> {
-        let uri = format!("{}://{}{}{path}", self.origin.scheme(), self.origin.authority(), self.origin.prefix());
-        let request =
-            Request::get(uri).header(http::header::AUTHORIZATION, &self.bearer).body(Full::<Bytes>::default());
-        let request = request.map_err(|_| SourceError::BadConnectHost)?;
-        let answer = exchange(&self.connector, &self.origin, request, LIMIT).await;
-        let (status, body) = answer.map_err(|error| match error {
-            ExchangeError::TimedOut(limit) => SourceError::TimedOut { seconds: limit.as_secs() },
-            error => SourceError::Unreachable(error.cause()),
-        })?;
+        let request = self.server.request(Method::GET, path).header(http::header::AUTHORIZATION, &self.bearer);
+        let (status, answer) = self.server.ask_json(request, "").await?;
         match status {
-            200 => Ok(serde_json::from_slice(&body).unwrap_or(Value::Null)),
+            200 => Ok(answer),
             401 | 403 => Err(SourceError::OnePasswordSignedOut),
             404 => Ok(Value::Null),
             _ => Err(SourceError::OnePasswordRefused),

@@ -1,5 +1,6 @@
 //! A reference: the name of a place that holds a key, never the key.
 
+mod clouds;
 mod stores;
 
 use std::fmt;
@@ -66,6 +67,59 @@ pub enum Reference {
         /// What follows `op://`.
         path: String,
     },
+    /// `aws-sm://NAME[#FIELD][?region=…&version=…]`: a secret of AWS Secrets Manager.
+    AwsSecret {
+        /// Its name or ARN.
+        name: String,
+        /// The member, for JSON.
+        field: Option<String>,
+        /// The region; that of the environment when left out.
+        region: Option<String>,
+        /// A version's id or label.
+        version: Option<String>,
+    },
+    /// `aws-ps:///PATH[#FIELD][?region=…&version=…]`: a parameter of AWS Parameter Store.
+    AwsParameter {
+        /// Its name or ARN.
+        name: String,
+        /// The member, for JSON.
+        field: Option<String>,
+        /// The region; that of the environment when left out.
+        region: Option<String>,
+        /// A version's number or label.
+        version: Option<String>,
+    },
+    /// `gcp-sm://PROJECT/SECRET[@VERSION][#FIELD]`: a secret of Google Secret Manager.
+    GoogleSecret {
+        /// The project's id or number.
+        project: String,
+        /// The secret.
+        name: String,
+        /// A number or an alias; the newest when left out.
+        version: Option<String>,
+        /// The member, for JSON.
+        field: Option<String>,
+    },
+    /// `azure-kv://VAULT/SECRET[/VERSION][#FIELD]`: a secret of Azure Key Vault.
+    AzureSecret {
+        /// The vault's name, or its host.
+        vault: String,
+        /// The secret.
+        name: String,
+        /// The newest when left out.
+        version: Option<String>,
+        /// The member, for JSON.
+        field: Option<String>,
+    },
+    /// `k8s://NAMESPACE/SECRET#KEY`: a secret of a Kubernetes cluster.
+    KubernetesSecret {
+        /// The namespace.
+        namespace: String,
+        /// The secret.
+        name: String,
+        /// The key in it.
+        key: String,
+    },
     /// `cmd://NAME`: a helper that the configuration names.
     Helper {
         /// Its name in the configuration.
@@ -96,12 +150,6 @@ pub enum ReferenceError {
         /// The variable's name.
         name: String,
     },
-    /// A scheme that the design names and this version cannot read.
-    #[error("source `{scheme}` is not built in yet; known are {}", KNOWN.join(", "))]
-    NotBuiltIn {
-        /// The scheme, as written.
-        scheme: &'static str,
-    },
     /// A scheme that nobody knows.
     #[error("unknown source `{scheme}`; known are {}", KNOWN.join(", "))]
     UnknownScheme {
@@ -118,8 +166,8 @@ pub enum ReferenceError {
         /// What is missing.
         what: &'static str,
     },
-    /// The variable's name has characters that no name has.
-    #[error("`{scheme}` reference names no variable: only letters, digits and `_` make a name")]
+    /// A name in it has characters that no such name has.
+    #[error("`{scheme}` reference has characters that no name there has")]
     BadName {
         /// The scheme.
         scheme: &'static str,
@@ -137,9 +185,6 @@ impl ReferenceError {
                     .to_owned()
             }
             Self::Variable { name } => format!("write `env://{name}`"),
-            Self::NotBuiltIn { .. } => {
-                "let its own tool write the key to a file or a variable, and name that place".to_owned()
-            }
             Self::UnknownScheme { near: Some(near), .. } => format!("did you mean `{near}://`?"),
             Self::UnknownScheme { near: None, .. } => format!("use one of {}", KNOWN.join(", ")),
             Self::Incomplete { scheme, .. } | Self::BadName { scheme } => {
@@ -159,7 +204,14 @@ impl Reference {
             | Self::Systemd { .. }
             | Self::Age { .. }
             | Self::Keyring { .. } => false,
-            Self::OnePassword { .. } | Self::Vault { .. } | Self::Helper { .. } => true,
+            Self::OnePassword { .. }
+            | Self::Vault { .. }
+            | Self::Helper { .. }
+            | Self::AwsSecret { .. }
+            | Self::AwsParameter { .. }
+            | Self::GoogleSecret { .. }
+            | Self::AzureSecret { .. }
+            | Self::KubernetesSecret { .. } => true,
         }
     }
 }
@@ -173,6 +225,12 @@ impl FromStr for Reference {
             return Err(ReferenceError::Empty);
         }
         let plain = text.strip_prefix("ref+").unwrap_or(text);
+        if let Some(named) = clouds::bare_arn(plain) {
+            return named;
+        }
+        if plain.starts_with("projects/") {
+            return clouds::google_path(plain);
+        }
         let Some((scheme, rest)) = plain.split_once("://") else {
             return Err(not_a_reference(text));
         };
@@ -186,6 +244,11 @@ impl FromStr for Reference {
             "op" => stores::op(rest),
             "vault" | "openbao" => stores::vault(rest),
             "cmd" => stores::helper(rest),
+            "aws-sm" | "awssm" | "awssecrets" => clouds::aws_secret(rest),
+            "aws-ps" | "awsssm" => clouds::aws_parameter(rest),
+            "gcp-sm" | "gcpsecrets" => clouds::google(rest),
+            "azure-kv" | "azkv" | "azurekeyvault" => clouds::azure(rest),
+            "k8s" => clouds::kubernetes(rest),
             other => Err(unknown_scheme(other)),
         }
     }
@@ -205,7 +268,29 @@ impl fmt::Display for Reference {
             Self::OnePassword { path } => write!(f, "op://{path}"),
             Self::Vault { path, field } => write!(f, "vault://{path}#{field}"),
             Self::Helper { name } => write!(f, "cmd://{name}"),
+            Self::AwsSecret { name, field, region, version } => {
+                write!(f, "aws-sm://{name}{}{}", After('#', field), clouds::show(region.as_deref(), version.as_deref()))
+            }
+            Self::AwsParameter { name, field, region, version } => {
+                write!(f, "aws-ps://{name}{}{}", After('#', field), clouds::show(region.as_deref(), version.as_deref()))
+            }
+            Self::GoogleSecret { project, name, version, field } => {
+                write!(f, "gcp-sm://{project}/{name}{}{}", After('@', version), After('#', field))
+            }
+            Self::AzureSecret { vault, name, version, field } => {
+                write!(f, "azure-kv://{vault}/{name}{}{}", After('/', version), After('#', field))
+            }
+            Self::KubernetesSecret { namespace, name, key } => write!(f, "k8s://{namespace}/{name}#{key}"),
         }
+    }
+}
+
+/// A part that may be left out, behind its sign.
+struct After<'a>(char, &'a Option<String>);
+
+impl fmt::Display for After<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.1.as_ref().map_or(Ok(()), |text| write!(f, "{}{text}", self.0))
     }
 }
 
@@ -255,15 +340,18 @@ fn not_a_reference(text: &str) -> ReferenceError {
 }
 
 fn unknown_scheme(scheme: &str) -> ReferenceError {
-    if let Some(planned) = PLANNED.iter().find(|planned| **planned == scheme) {
-        return ReferenceError::NotBuiltIn { scheme: planned };
-    }
     let like_a_scheme = (1..=LONGEST_SCHEME).contains(&scheme.len())
         && scheme.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '-' | '+'));
     if !like_a_scheme {
         return ReferenceError::Literal;
     }
-    let near = near(scheme, ["env", "dotenv", "file", "systemd", "keyring", "age", "vault", "op", "cmd"]);
+    let near = near(
+        scheme,
+        [
+            "env", "dotenv", "file", "systemd", "keyring", "age", "vault", "op", "cmd", "aws-sm", "aws-ps", "gcp-sm",
+            "azure-kv", "k8s",
+        ],
+    );
     ReferenceError::UnknownScheme { scheme: scheme.to_owned(), near }
 }
 
@@ -285,6 +373,11 @@ fn example(scheme: &str) -> &'static str {
         "op" => "op://Private/OpenAI/credential",
         "vault" => "vault://secret/llm#openai",
         "cmd" => "cmd://openai",
+        "aws-sm" => "aws-sm://llm#openai",
+        "aws-ps" => "aws-ps:///llm/openai",
+        "gcp-sm" => "gcp-sm://project/llm#openai",
+        "azure-kv" => "azure-kv://vault/llm",
+        "k8s" => "k8s://namespace/llm#openai",
         _ => "env://OPENAI_API_KEY",
     }
 }
@@ -299,20 +392,11 @@ const KNOWN: &[&str] = &[
     "vault://MOUNT/PATH#FIELD",
     "op://VAULT/ITEM/FIELD",
     "cmd://NAME",
-];
-/// Sources that a later version reads; naming one is no typing error.
-const PLANNED: &[&str] = &[
-    "aws-sm",
-    "awssm",
-    "awssecrets",
-    "aws-ps",
-    "awsssm",
-    "gcp-sm",
-    "gcpsecrets",
-    "azure-kv",
-    "azkv",
-    "azurekeyvault",
-    "k8s",
+    "aws-sm://NAME[#FIELD]",
+    "aws-ps:///PATH",
+    "gcp-sm://PROJECT/SECRET",
+    "azure-kv://VAULT/SECRET",
+    "k8s://NAMESPACE/SECRET#KEY",
 ];
 /// A longer word before `://` is not shown: it may be a key.
 const LONGEST_SCHEME: usize = 14;
@@ -380,7 +464,6 @@ mod tests {
         assert_eq!(error("$OPENAI_API_KEY"), variable("OPENAI_API_KEY"));
         assert_eq!(error("${MY_KEY_2}"), variable("MY_KEY_2"));
         assert_eq!(error("OPENAI_API_KEY"), variable("OPENAI_API_KEY"));
-        assert_eq!(error("aws-sm://llm#openai"), ReferenceError::NotBuiltIn { scheme: "aws-sm" });
         let near = ReferenceError::UnknownScheme { scheme: "evn".to_owned(), near: Some("env") };
         assert_eq!(error("evn://A"), near);
         assert_eq!(near.help(), "did you mean `env://`?");

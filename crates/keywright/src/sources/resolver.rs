@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use keywright_core::{Cause, Dotenv, Secret};
 
@@ -12,6 +13,7 @@ use super::error::SourceError;
 use super::file::SecretFile;
 use super::helper::Helper;
 use super::op::OnePassword;
+use super::remote::{Documents, Logins, Store, Stored};
 use super::systemd::Credential;
 use super::vault::VaultSecret;
 use super::{BoxFuture, Reference, Source, SourceSettings};
@@ -23,7 +25,8 @@ pub struct Resolver {
     directory: Arc<Path>,
     #[cfg(feature = "age")]
     opened: super::age::Opened,
-    login: super::vault::Login,
+    logins: Logins,
+    documents: Documents,
     /// Shared by all clones: a configuration that is read again holds for all of them.
     settings: Arc<RwLock<Arc<SourceSettings>>>,
 }
@@ -105,7 +108,8 @@ impl Resolver {
             directory: directory.into().into(),
             #[cfg(feature = "age")]
             opened: super::age::Opened::default(),
-            login: super::vault::Login::default(),
+            logins: Logins::default(),
+            documents: Documents::default(),
             settings: Arc::default(),
         }
     }
@@ -148,8 +152,23 @@ impl Resolver {
 
     /// Reads the place that a reference names, now.
     pub fn resolve<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Found, Miss>> {
+        self.read(reference, Duration::ZERO)
+    }
+
+    /// As [`Resolver::resolve`], for a program that starts: what a vault, a cloud or a helper answered a moment ago will do, so
+    /// that the report on the keys and their first use ask it once.
+    pub fn resolve_recent<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Found, Miss>> {
+        self.read(reference, RECENT)
+    }
+
+    /// Asks every place anew, also for [`Resolver::resolve_recent`].
+    pub fn forget(&self) {
+        self.documents.forget();
+    }
+
+    fn read<'a>(&'a self, reference: &'a Reference, max_age: Duration) -> BoxFuture<'a, Result<Found, Miss>> {
         Box::pin(async move {
-            let (source, name) = self.source(reference);
+            let (source, name) = self.source(reference, max_age);
             match source.read(name).await {
                 Ok(Some(reading)) => Ok(Found {
                     place: source.place(name, Some(&reading)),
@@ -167,7 +186,8 @@ impl Resolver {
         self.dotenv_file(path).contents().await
     }
 
-    fn source<'a>(&self, reference: &'a Reference) -> (Box<dyn Source>, &'a str) {
+    fn source<'a>(&self, reference: &'a Reference, max_age: Duration) -> (Box<dyn Source>, &'a str) {
+        let environment = || self.environment.clone();
         match reference {
             Reference::Env { name } => (Box::new(self.environment.clone()), name),
             Reference::Dotenv { path, name } => (Box::new(self.dotenv_file(path)), name),
@@ -181,18 +201,66 @@ impl Resolver {
             }
             Reference::Age { path, field } => (self.age_file(path), field),
             Reference::Keyring { service, account } => (keyring(service), account),
-            Reference::OnePassword { path } => (Box::new(OnePassword { environment: self.environment.clone() }), path),
-            Reference::Helper { name } => (Box::new(self.helper()), name),
-            Reference::Vault { path, field } => {
-                let (environment, login) = (self.environment.clone(), self.login.clone());
-                (Box::new(VaultSecret { path: path.clone(), environment, login }), field)
+            Reference::OnePassword { path } => {
+                (self.stored(OnePassword { path: path.clone(), environment: environment() }, max_age), "")
             }
+            Reference::Helper { name } => (self.stored(self.helper(name), max_age), ""),
+            Reference::Vault { path, field } => {
+                let (environment, logins) = (environment(), self.logins.clone());
+                (self.stored(VaultSecret { path: path.clone(), environment, logins }, max_age), field)
+            }
+            Reference::AwsSecret { field, .. }
+            | Reference::AwsParameter { field, .. }
+            | Reference::GoogleSecret { field, .. }
+            | Reference::AzureSecret { field, .. } => {
+                (self.cloud(reference, max_age), field.as_deref().unwrap_or_default())
+            }
+            Reference::KubernetesSecret { key, .. } => (self.cloud(reference, max_age), key),
         }
     }
 
-    fn helper(&self) -> Helper {
+    fn stored(&self, store: impl Store + 'static, max_age: Duration) -> Box<dyn Source> {
+        let limit = self.settings().time_limit;
+        Box::new(Stored { store, documents: self.documents.clone(), max_age, limit })
+    }
+
+    #[cfg(feature = "clouds")]
+    fn cloud(&self, reference: &Reference, max_age: Duration) -> Box<dyn Source> {
+        use super::{aws, azure, gcp, kubernetes};
+
+        let (environment, logins) = (self.environment.clone(), self.logins.clone());
+        match reference.clone() {
+            Reference::AwsSecret { name, region, version, .. } => {
+                let kind = aws::Kind::Secret;
+                self.stored(aws::AwsSecret { kind, name, region, version, environment, logins }, max_age)
+            }
+            Reference::AwsParameter { name, region, version, .. } => {
+                let kind = aws::Kind::Parameter;
+                self.stored(aws::AwsSecret { kind, name, region, version, environment, logins }, max_age)
+            }
+            Reference::GoogleSecret { project, name, version, .. } => {
+                self.stored(gcp::GoogleSecret { project, name, version, environment, logins }, max_age)
+            }
+            Reference::AzureSecret { vault, name, version, .. } => {
+                self.stored(azure::AzureSecret { vault, name, version, environment, logins }, max_age)
+            }
+            Reference::KubernetesSecret { namespace, name, .. } => {
+                self.stored(kubernetes::KubernetesSecret { namespace, name, environment }, max_age)
+            }
+            other => Box::new(LeftOut(other.to_string())),
+        }
+    }
+
+    #[cfg(not(feature = "clouds"))]
+    #[expect(clippy::unused_self, reason = "a build with the source needs it")]
+    fn cloud(&self, reference: &Reference, _: Duration) -> Box<dyn Source> {
+        Box::new(LeftOut(reference.to_string()))
+    }
+
+    fn helper(&self, name: &str) -> Helper {
         let settings = self.settings();
         Helper {
+            name: name.to_owned(),
             helpers: settings.helpers.clone(),
             environment: self.environment.clone(),
             directory: Arc::clone(&self.directory),
@@ -232,10 +300,8 @@ fn keyring(service: &str) -> Box<dyn Source> {
 }
 
 /// A source that this build does not have.
-#[cfg(not(all(feature = "age", feature = "keyring")))]
 struct LeftOut(String);
 
-#[cfg(not(all(feature = "age", feature = "keyring")))]
 impl Source for LeftOut {
     fn place(&self, _: &str, _: Option<&super::Reading>) -> String {
         self.0.clone()
@@ -245,6 +311,9 @@ impl Source for LeftOut {
         Box::pin(std::future::ready(Err(SourceError::LeftOut)))
     }
 }
+
+/// A start takes no longer, and nobody rotates a key between its first two reads.
+const RECENT: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests;

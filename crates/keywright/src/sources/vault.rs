@@ -5,111 +5,76 @@
 //! `VAULT_K8S_ROLE` with the pod's service account. A login is kept while it lasts.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request};
-use http_body_util::Full;
+use http::{HeaderValue, Method};
 use keywright_core::Secret;
 use serde_json::{Value, json};
 
 use super::file::read_bounded;
-use super::{BoxFuture, Environment, Reading, Source, SourceError};
-use crate::exchange::{ExchangeError, exchange};
-use crate::http::{Connector, Origin, Versions};
+use super::remote::{Logins, Server, Store, sensitive};
+use super::{BoxFuture, Environment, SourceError};
 use crate::trust::ExtraTrust;
 
-/// A secret in a vault. The name asked for is one of its fields.
+/// A secret in a vault, with its fields.
 #[derive(Debug)]
 pub(super) struct VaultSecret {
     /// Mount and path.
     pub(super) path: String,
     pub(super) environment: Environment,
-    pub(super) login: Login,
+    pub(super) logins: Logins,
 }
 
-/// A token that a login gave, while it lasts.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Login(Arc<Mutex<Option<(Secret, Instant)>>>);
-
-impl Source for VaultSecret {
-    fn place(&self, field: &str, _: Option<&Reading>) -> String {
-        format!("vault secret {}, field {field}", self.path)
+impl Store for VaultSecret {
+    fn place(&self) -> String {
+        format!("vault secret {}", self.path)
     }
 
-    fn read<'a>(&'a self, field: &'a str) -> BoxFuture<'a, Result<Option<Reading>, SourceError>> {
+    fn fetch(&self) -> BoxFuture<'_, Result<Option<Secret>, SourceError>> {
         Box::pin(async move {
             let vault = Vault::of(&self.environment)?;
-            let token = vault.token(&self.environment, &self.login).await?;
+            let token = vault.token(&self.environment, &self.logins).await?;
             let answer = match vault.secret(&self.path, &token).await {
-                Err(SourceError::VaultDenied) if self.login.forget() => {
-                    let token = vault.token(&self.environment, &self.login).await?;
+                Err(SourceError::VaultDenied) if self.logins.forget(LOGIN) => {
+                    let token = vault.token(&self.environment, &self.logins).await?;
                     vault.secret(&self.path, &token).await
                 }
                 answer => answer,
             };
-            let Some(data) = answer? else {
-                return Ok(None);
-            };
-            match data.get(field) {
-                None => Err(SourceError::NoField),
-                Some(Value::String(value)) => Ok(Some(Reading { secret: Secret::new(value.as_str()), line: None })),
-                Some(_) => Err(SourceError::FieldNotText),
-            }
+            Ok(answer?.map(|fields| Secret::new(fields.to_string())))
         })
-    }
-}
-
-impl Login {
-    fn current(&self) -> Option<Secret> {
-        let login = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        login.as_ref().filter(|(_, until)| Instant::now() < *until).map(|(token, _)| token.clone())
-    }
-
-    fn keep(&self, token: &Secret, lasts: Duration) {
-        // Some time before its end, so that no request meets a token that ends under way.
-        let until = Instant::now() + lasts * 2 / 3;
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((token.clone(), until));
-    }
-
-    /// Whether there was one to forget.
-    fn forget(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().is_some()
     }
 }
 
 /// Where a vault is, and how it is reached.
 struct Vault {
-    origin: Origin,
-    connector: Connector,
+    server: Server,
     namespace: Option<HeaderValue>,
 }
 
 impl Vault {
     fn of(environment: &Environment) -> Result<Self, SourceError> {
         let address = setting(environment, "ADDR").ok_or(SourceError::NoVaultAddress)?;
-        let origin = Origin::parse(&address, "").map_err(|_| SourceError::BadVaultAddress)?;
         let trust = setting(environment, "CACERT").map(|path| ExtraTrust::read(Path::new(&path))).transpose();
         let trust = trust.map_err(|_| SourceError::BadVaultCertificate)?.unwrap_or_default();
-        let connector =
-            Connector::trusting(LIMIT, Versions::Http1, &trust).map_err(|_| SourceError::BadVaultCertificate)?;
+        let server = Server::at(&address, &trust, SourceError::BadVaultAddress)?;
         let namespace = setting(environment, "NAMESPACE").map(|name| HeaderValue::try_from(name.trim_matches('/')));
         let namespace = namespace.transpose().map_err(|_| SourceError::BadVaultAddress)?;
-        Ok(Self { origin, connector, namespace })
+        Ok(Self { server, namespace })
     }
 
     /// The token to ask with: one that is set, or that of a login.
-    async fn token(&self, environment: &Environment, login: &Login) -> Result<Secret, SourceError> {
+    async fn token(&self, environment: &Environment, logins: &Logins) -> Result<Secret, SourceError> {
         if let Some(token) = setting(environment, "TOKEN") {
             return Ok(Secret::new(token));
         }
-        if let Some(token) = login.current() {
+        if let Some(token) = logins.current(LOGIN) {
             return Ok(token);
         }
         if let Some((path, body)) = credentials(environment).await? {
             let (token, lasts) = self.log_in(&path, &body).await?;
-            login.keep(&token, lasts);
+            logins.keep(LOGIN, &token, lasts);
             return Ok(token);
         }
         let file = environment.value("HOME").map(|home| PathBuf::from(home).join(".vault-token"));
@@ -175,26 +140,14 @@ impl Vault {
         token: Option<&Secret>,
         body: Bytes,
     ) -> Result<(u16, Value), SourceError> {
-        let uri = format!("{}://{}{}{path}", self.origin.scheme(), self.origin.authority(), self.origin.prefix());
-        let mut request = Request::builder().method(method).uri(uri).header("x-vault-request", "true");
+        let mut request = self.server.request(method, path).header("x-vault-request", "true");
         if let Some(token) = token {
-            let mut token = HeaderValue::try_from(token.expose()).map_err(|_| SourceError::VaultDenied)?;
-            token.set_sensitive(true);
-            request = request.header("x-vault-token", token);
+            request = request.header("x-vault-token", sensitive(token.expose())?);
         }
         if let Some(namespace) = &self.namespace {
             request = request.header("x-vault-namespace", namespace);
         }
-        let request = request.body(Full::new(body)).map_err(|_| SourceError::BadVaultAddress)?;
-        let answer = exchange(&self.connector, &self.origin, request, LIMIT).await;
-        let (status, body) = answer.map_err(|error| match error {
-            ExchangeError::TimedOut(limit) => SourceError::TimedOut { seconds: limit.as_secs() },
-            error => {
-                tracing::debug!(%error, "the vault cannot be reached");
-                SourceError::Unreachable(error.cause())
-            }
-        })?;
-        Ok((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
+        self.server.ask_json(request, body).await
     }
 }
 
@@ -221,12 +174,10 @@ async fn credentials(environment: &Environment) -> Result<Option<(String, Value)
 
 /// `VAULT_…`, or `BAO_…` as `OpenBao` spells it; an empty one counts as unset.
 fn setting(environment: &Environment, name: &str) -> Option<String> {
-    ["VAULT", "BAO"]
-        .iter()
-        .find_map(|prefix| environment.text(format!("{prefix}_{name}")).filter(|text| !text.is_empty()))
+    ["VAULT", "BAO"].iter().find_map(|prefix| environment.setting(&format!("{prefix}_{name}")))
 }
 
-/// For one question.
-const LIMIT: Duration = Duration::from_secs(10);
+/// The name under which the token of a login is kept.
+const LOGIN: &str = "vault";
 /// Where Kubernetes puts a pod's token.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";

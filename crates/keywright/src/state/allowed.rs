@@ -6,6 +6,7 @@ use keywright_core::Secret;
 use sha2::{Digest, Sha256};
 
 use super::{Directory, StateError, private};
+use crate::hex::hex;
 
 /// Remembers which configurations may run helpers, each by the SHA-256 of its path and its content: one that moved or
 /// changed must be allowed again.
@@ -46,19 +47,13 @@ impl Allowed {
 
 /// By the path without links: two names of one file are one file.
 fn name(file: &Path, content: &str) -> Result<String, StateError> {
-    use std::fmt::Write;
-
     let path = file.canonicalize().map_err(|error| StateError::of_io(file, &error))?;
     let digest = Sha256::new()
         .chain_update(path.as_os_str().as_encoded_bytes())
         .chain_update(b"\n")
         .chain_update(content)
         .finalize();
-    Ok(digest.iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    }))
+    Ok(hex(&digest))
 }
 
 #[cfg(test)]

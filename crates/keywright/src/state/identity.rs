@@ -3,6 +3,7 @@
 use keywright_core::{Fingerprinter, Secret};
 
 use super::{Directory, StateError, private};
+use crate::hex::hex;
 
 /// The fingerprinter of this installation; its key is made on first use.
 pub(super) fn fingerprinter(directory: &Directory) -> Result<Fingerprinter, StateError> {
@@ -18,15 +19,6 @@ fn fresh_key() -> Result<Secret, StateError> {
     let mut key = [0; 32];
     getrandom::fill(&mut key).map_err(|_| StateError::NoRandom)?;
     Ok(Secret::new(hex(&key)))
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn parsed(text: &str) -> Option<[u8; 32]> {

@@ -10,8 +10,8 @@ use ::age::secrecy::ExposeSecret;
 use ::age::x25519::Identity;
 use keywright_core::{Fingerprinter, Secret};
 
-use super::identity::hex;
 use super::{Directory, StateError, private};
+use crate::hex::hex;
 
 /// Encrypts for this installation, and decrypts. The identity is read when it is first needed: a keyring may be slow.
 pub(super) struct Seal {

@@ -105,7 +105,7 @@ impl Rings {
         // The configuration was checked, so every reference can be read.
         let keys = settings.keys.iter().filter_map(|key| Some((key, key.reference.parse::<Reference>().ok()?)));
         let reads = keys.map(|(key, reference)| async move {
-            let read = resolver.resolve(&reference).await;
+            let read = resolver.resolve_recent(&reference).await;
             (key, reference, read)
         });
         for (key, reference, read) in join_all(reads).await {

@@ -7,6 +7,7 @@ const KEY: &str = "sk-proj-canary-abcdefghijklmnop";
 fn helper(directory: &Path, argv: &[&str], limit: Duration) -> Helper {
     let commands = BTreeMap::from([("openai".to_owned(), argv.iter().map(|&part| part.to_owned()).collect())]);
     Helper {
+        name: "openai".to_owned(),
         helpers: Helpers { commands, file: Some("keywright.toml".into()), allowed: true },
         environment: Environment::process(),
         directory: directory.into(),
@@ -20,8 +21,8 @@ fn shell(script: &str) -> Vec<&str> {
 
 async fn read(argv: &[&str]) -> Result<String, SourceError> {
     let folder = tempfile::tempdir().expect("a folder");
-    let read = helper(folder.path(), argv, Duration::from_secs(20)).read("openai").await?;
-    Ok(read.expect("a reading").secret.expose().to_owned())
+    let read = helper(folder.path(), argv, Duration::from_secs(20)).fetch().await?;
+    Ok(read.expect("a key").expose().to_owned())
 }
 
 #[tokio::test]
@@ -68,7 +69,7 @@ async fn one_that_hangs_is_ended_with_all_that_it_started() {
     let folder = tempfile::tempdir().expect("a folder");
     let (pipe, script) = (folder.path().join("pipe"), "mkfifo pipe; sleep 1000 > pipe & wait");
     let hangs = helper(folder.path(), &shell(script), Duration::from_millis(500));
-    let reading = hangs.read("openai");
+    let reading = hangs.fetch();
     let held = tokio::task::spawn_blocking(move || {
         while !pipe.exists() {
             std::thread::yield_now();
@@ -85,8 +86,9 @@ async fn nothing_runs_before_it_is_allowed() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut helper = helper(folder.path(), &shell("touch ran"), Duration::from_secs(20));
     helper.helpers.allowed = false;
-    assert_eq!(helper.read("openai").await.map(drop), Err(SourceError::HelperNotAllowed));
+    assert_eq!(helper.fetch().await.map(drop), Err(SourceError::HelperNotAllowed));
     assert!(!folder.path().join("ran").exists());
-    assert_eq!(helper.read("other").await.map(drop), Err(SourceError::NoHelper));
-    assert_eq!(helper.place("openai", None), "helper openai of keywright.toml");
+    assert_eq!(helper.place(), "helper openai of keywright.toml");
+    helper.name = "other".to_owned();
+    assert_eq!(helper.fetch().await.map(drop), Err(SourceError::NoHelper));
 }

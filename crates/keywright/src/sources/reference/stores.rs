@@ -59,14 +59,14 @@ pub(super) fn helper(rest: &str) -> Result<Reference, ReferenceError> {
 }
 
 /// Splits off the field. `#/field` is how `ref+…` spells it.
-fn field(rest: &str) -> (&str, Option<&str>) {
+pub(super) fn field(rest: &str) -> (&str, Option<&str>) {
     match rest.rsplit_once('#') {
         Some((path, field)) => (path, Some(field.trim_start_matches('/'))),
         None => (rest, None),
     }
 }
 
-fn text(scheme: &'static str, text: &str, what: &'static str) -> Result<String, ReferenceError> {
+pub(super) fn text(scheme: &'static str, text: &str, what: &'static str) -> Result<String, ReferenceError> {
     if text.is_empty() {
         return Err(ReferenceError::Incomplete { scheme, what });
     }

@@ -121,7 +121,7 @@ fn no_file_of_the_state_holds_the_key_in_any_form() {
     let home = tempfile::tempdir().expect("a folder");
     let memory = start(&home, "/app", Some(DAY));
     remember(&memory, KEY, Duration::ZERO);
-    let hex = super::super::identity::hex(KEY.as_bytes());
+    let hex = crate::hex::hex(KEY.as_bytes());
     let files: Vec<_> = std::fs::read_dir(directory(&home).path()).expect("a folder").flatten().collect();
     for file in files {
         let bytes = std::fs::read(file.path()).expect("read");
