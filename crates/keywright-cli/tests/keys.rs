@@ -160,3 +160,77 @@ fn a_store_that_cannot_be_used_says_why_and_loses_nothing() {
     }
     run_with(&place, &["keys", "add", "openai", "--store", "keyring"], &key).code(1).err("no keyring service answers");
 }
+
+#[test]
+fn run_finds_what_is_stored_and_only_where_nothing_else_is_usable() {
+    let (place, key, other) = (home(None), openai_key(1), openai_key(2));
+    run_with(&place, &["keys", "add", "openai"], &key).code(0);
+    place.run(&["run", "--", "true"]).code(0).err("key vault, openai").hides(&key);
+    let place = place.env("OPENAI_API_KEY", "your-api-key-here");
+    place.run(&["run", "--", "true"]).code(0).err("key vault, openai").hides(&key);
+    place.run(&["doctor"]).out("key vault, openai").hides(&key);
+    let place = place.env("OPENAI_API_KEY", &other);
+    let ended = place.run(&["run", "--", "true"]).code(0).hides(&key).hides(&other);
+    assert!(!ended.stderr.contains("key vault"), "{ended:?}");
+}
+
+#[test]
+fn a_new_key_takes_the_place_of_the_old_one_once_it_is_proved() {
+    let emulator = upstream();
+    let (place, old, new, dead) = (home(Some(&emulator)), openai_key(1), openai_key(2), openai_key(3));
+    let shown = |place: &Place| -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        listed(place).iter().map(|key| (text(&key["name"]), text(&key["masked"]))).collect()
+    };
+    let pair = |name: &str, key: &str| (name.to_owned(), keywright_core::mask(key));
+    emulator.set_key("openai", &dead, KeyState::Revoked).expect("known");
+    run_with(&place, &["keys", "rotate", "openai"], &new).code(1).err("no such key");
+    run_with(&place, &["keys", "add", "openai"], &old).code(0);
+    for (entered, says) in [(&dead, "refuses"), (&old, "that is the key that is stored already")] {
+        run_with(&place, &["keys", "rotate", "openai"], entered).code(1).err(says).hides(entered);
+        assert_eq!(shown(&place), [pair("default", &old)]);
+    }
+    run_with(&place, &["keys", "rotate", "openai", &new], "")
+        .code(2)
+        .err("not taken from the command line")
+        .hides(&new);
+    run_with(&place, &["keys", "rotate", "openai"], &new).code(0).out("took the place").hides(&old).hides(&new);
+    assert_eq!(shown(&place), [pair("default", &new)]);
+    // Nobody answers: both are kept until the new one proves itself.
+    let working = format!("{}/v1", emulator.base_url("openai"));
+    let place = place.env("OPENAI_BASE_URL", "http://127.0.0.1:9/v1");
+    run_with(&place, &["keys", "rotate", "openai"], &old).code(3).err("kept as `previous`");
+    assert_eq!(shown(&place), [pair("default", &old), pair("previous", &new)]);
+    let place = place.env("OPENAI_BASE_URL", &working);
+    place.run(&["keys", "test", "openai"]).code(0).err("was dropped");
+    assert_eq!(shown(&place), [pair("default", &old)]);
+}
+
+#[test]
+fn files_are_imported_after_a_look_and_exported_for_their_owner_alone() {
+    let (first, second, third) = (openai_key(1), openai_key(2), openai_key(3));
+    let env =
+        format!("OPENAI_API_KEY={first}\nOPENAI_API_KEY_BACKUP={second}\nPORT=80\nTOGETHER_API_KEY=your-key-here\n");
+    let llm = format!("{{\"// Note\": \"secret\", \"openai\": \"{first}\", \"work key\": \"{third}\"}}");
+    let place = home(None).file("app.env", &env).file("keys.json", &llm).file("plain.txt", "PORT=80\n");
+    place.run(&["keys", "import", "app.env"]).code(0).out("[skip] together").err("`--yes` stores 2 keys").hides(&first);
+    assert!(listed(&place).is_empty(), "a look changes nothing");
+    place.run(&["keys", "import", "app.env", "--yes"]).code(0).hides(&first).hides(&second);
+    place.run(&["keys", "import", "keys.json", "--yes"]).code(0).out("it is stored already").hides(&third);
+    let names: Vec<String> = listed(&place).iter().map(|key| key["name"].to_string()).collect();
+    assert_eq!(names, ["\"default\"", "\"backup\"", "\"work-key\""]);
+    place.run(&["keys", "import", "plain.txt"]).code(1).err("holds no key");
+    place.run(&["keys", "import", "gone"]).code(2).err("cannot read");
+    place.run(&["keys", "export"]).code(2).err("--env");
+    let exported = place.run(&["keys", "export", "--env"]).code(0).err("`work-key`");
+    assert_eq!(exported.stdout, format!("OPENAI_API_KEY={first}\nOPENAI_API_KEY_BACKUP={second}\n"));
+    let out = place.path().join("out.env");
+    place.run(&["keys", "export", "--env", "--output", "out.env"]).code(0).hides(&first);
+    assert_eq!(std::fs::read_to_string(&out).expect("written"), exported.stdout);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(&out).expect("there").permissions().mode() & 0o777, 0o600);
+    }
+    place.run(&["keys", "export", "--env", "--output", "out.env"]).code(2).err("exists already");
+}

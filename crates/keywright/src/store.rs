@@ -19,7 +19,7 @@ pub use self::name::{KeyName, NameError};
 pub use self::shelf::{Kept, Shelf};
 use self::vault::Vault;
 use crate::sources::{Asked, Found, Reference, Resolver, SourceError};
-use crate::state::{Directory, StateError};
+use crate::state::{Directory, StateError, private};
 
 /// A kind of store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +110,23 @@ impl KeyStore {
         }
     }
 
+    /// Where the key before the one in this place is kept until the new one has proved itself.
+    pub fn place_of_previous(&self, provider: &ProviderSpec, reference: &Reference) -> Result<Reference, StoreError> {
+        self.takes(reference)?;
+        let beside = |text: &str| format!("{text}.previous");
+        Ok(match reference {
+            Reference::Keyring { service, account } => {
+                let name = account.parse::<KeyName>().map(|name| name.previous().to_string());
+                Reference::Keyring { service: service.clone(), account: name.unwrap_or_else(|_| beside(account)) }
+            }
+            Reference::Age { path, field } => {
+                let name = KeyName::of_field(field, provider).map(|name| name.previous().field(provider));
+                Reference::Age { path: path.clone(), field: name.unwrap_or_else(|| beside(field)) }
+            }
+            other => other.clone(),
+        })
+    }
+
     /// Stores a key, in the place of the one that was there.
     pub async fn put(&self, reference: &Reference, key: &Secret) -> Result<(), StoreError> {
         match reference {
@@ -193,6 +210,11 @@ impl KeyStore {
             typed: self.resolver.passphrase(),
         }
     }
+}
+
+/// Replaces a file by keys in clear, whole or not at all; only its owner can read it, whoever could before.
+pub fn write_private(path: &std::path::Path, text: &Secret) -> Result<(), StoreError> {
+    Ok(private::replace(path, text.expose().as_bytes(), private::Mode::Private)?)
 }
 
 impl Shelf {

@@ -25,6 +25,8 @@ pub struct Scope<'a> {
     pub env_files: &'a [PathBuf],
     /// References of a configuration, with the provider that each is for.
     pub configured: &'a [(String, Reference)],
+    /// Whether to look into the keyring and the key vault too: the keyring may be slow, and may ask a person.
+    pub stores: bool,
     /// The time, in seconds since 1970; without it no token is called expired.
     pub now: Option<u64>,
 }
@@ -42,6 +44,8 @@ pub struct Survey {
     pub findings: Vec<(&'static ProviderSpec, Finding)>,
     /// What is strange about the rest of the environment.
     pub surroundings: Vec<Finding>,
+    /// The stores that were looked into.
+    stores: &'static [&'static str],
 }
 
 impl Survey {
@@ -55,6 +59,9 @@ impl Survey {
         survey.credentials.extend(credential::under_other_names(&survey, scope.now));
         for (id, reference) in scope.configured {
             survey.look_up(id, reference, resolver, scope.now).await;
+        }
+        if scope.stores {
+            survey.look_into_stores(resolver, scope.now).await;
         }
         survey.surroundings = surroundings::inspect(&survey.settings);
         survey
@@ -92,7 +99,8 @@ impl Survey {
     pub fn missing(&self, provider: &ProviderSpec) -> Option<Finding> {
         let official = provider.key_variable()?;
         let looked = self.files.iter().filter(|file| file.contents.is_ok()).map(|file| file.facts.path.as_str());
-        let places: Vec<&str> = std::iter::once("the environment").chain(looked).collect();
+        let places: Vec<&str> =
+            std::iter::once("the environment").chain(looked).chain(self.stores.iter().copied()).collect();
         let says = format!("`{official}` is set nowhere: not in {}", places.join(", not in "));
         let fix = keywright_core::page::fixes(Cause::MissingKey, &provider.id).into_iter().next();
         Some(Finding { fix, ..Finding::error(Cause::MissingKey, says) })
@@ -140,6 +148,26 @@ impl Survey {
         })
     }
 
+    /// The keys that `keywright run` would find in the stores: those of providers without a usable one elsewhere.
+    #[cfg(all(feature = "state", feature = "keyring"))]
+    async fn look_into_stores(&mut self, resolver: &Resolver, now: Option<u64>) {
+        let has_key = |provider: &ProviderSpec| {
+            self.keys_of(&provider.id).any(|key| key.standing == Standing::InForce && key.is_usable())
+        };
+        let wanted: Vec<_> = Catalogue::builtin().providers().iter().filter(|provider| !has_key(provider)).collect();
+        let stored = crate::store::KeyStore::of(resolver).discover(&wanted).await;
+        for kept in stored.keys {
+            let found = shown_below_home(kept.found, resolver.environment());
+            self.credentials.push(Credential::configured(kept.provider, found, now));
+        }
+        self.stores = &["the keyring", "the key vault"];
+    }
+
+    /// A build without stores.
+    #[cfg(not(all(feature = "state", feature = "keyring")))]
+    #[expect(clippy::unused_async, reason = "a build with stores waits for them")]
+    async fn look_into_stores(&mut self, _: &Resolver, _: Option<u64>) {}
+
     /// A key that a configuration names.
     async fn look_up(&mut self, id: &str, reference: &Reference, resolver: &Resolver, now: Option<u64>) {
         let Some(provider) = Catalogue::builtin().provider(id) else {
@@ -166,6 +194,15 @@ pub fn shortened(path: &Path, environment: &Environment) -> String {
     let home = environment.text("HOME").filter(|home| home.len() > 1);
     let below = home.as_deref().and_then(|home| path.strip_prefix(home).ok());
     below.map_or_else(|| path.display().to_string(), |below| format!("~/{}", below.display()))
+}
+
+/// A report names no user: the path of the vault begins with `~`.
+#[cfg(all(feature = "state", feature = "keyring"))]
+fn shown_below_home(mut found: crate::sources::Found, environment: &Environment) -> crate::sources::Found {
+    if let Reference::Age { path, .. } = &mut found.reference {
+        *path = shortened(path, environment).into();
+    }
+    found
 }
 
 /// What kind of place a reference names.

@@ -84,7 +84,7 @@ async fn examine(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     let config = configuration(args.config.as_deref(), terminal)?;
     resolver.adopt(&config.sources);
     let configured = references(&config);
-    let scope = Scope { env_files: &args.env_files, configured: &configured, now: now() };
+    let scope = Scope { env_files: &args.env_files, configured: &configured, stores: true, now: now() };
     let mut survey = Survey::take(&resolver, &scope).await;
     terminal.guard(&survey.secrets());
     let mut mends = None;

@@ -2,14 +2,18 @@
 
 mod add;
 mod entered;
+mod export;
 mod history;
+mod import;
 mod issue;
 mod list;
 mod live;
 mod noted;
 mod place;
 mod remove;
+mod rotate;
 mod shown;
+mod stored;
 mod test;
 
 use keywright_core::{Secret, token};
@@ -30,7 +34,9 @@ use crate::terminal::Terminal;
 Examples:
   keywright keys add openai             asks for the key; what you paste stays hidden
   keywright keys list --live            each key: where it is, whether it works
-  keywright keys test openai            one free request for each key"
+  keywright keys test openai            one free request for each key
+  keywright keys rotate openai          a new key in, asked about, the old one out
+  keywright keys import .env            what a file holds, into the store"
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -42,7 +48,10 @@ enum Action {
     Add(add::Args),
     List(list::Args),
     Test(test::Args),
+    Rotate(rotate::Args),
     Remove(remove::Args),
+    Import(import::Args),
+    Export(export::Args),
     History(history::Args),
     Issue(issue::Args),
 }
@@ -54,6 +63,9 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         Action::List(args) => waited(list::run(args, terminal)),
         Action::Test(args) => waited(test::run(args, terminal)),
         Action::Remove(args) => waited(remove::run(args, terminal)),
+        Action::Rotate(args) => waited(rotate::run(args, terminal)),
+        Action::Import(args) => waited(import::run(args, terminal)),
+        Action::Export(args) => waited(export::run(args, terminal)),
         Action::History(args) => history::run(args, terminal),
         Action::Issue(args) => issue::run(args, terminal),
     }

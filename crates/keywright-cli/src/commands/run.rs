@@ -34,7 +34,7 @@ use crate::terminal::Terminal;
 /// Run a program that never holds a real key, and that a revoked key does not stop.
 ///
 /// Finds the keys of each provider (environment, then `.env`; `NAME`, `NAME_1` … `NAME_9`,
-/// `NAME_BACKUP`), says what is wrong with them, and starts the program with a token in the place of
+/// `NAME_BACKUP`; else what `keywright keys add` stored), says what is wrong with them, and starts the program with a token in the place of
 /// each key and a local gateway as base URL. When a key dies, the next one serves the same request.
 /// When the last one dies and you are at the terminal, its requests wait while you are told why and asked
 /// for a new key; then they go on. Without a terminal, the program gets the provider's own error, with the

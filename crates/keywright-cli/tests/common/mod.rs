@@ -33,6 +33,7 @@ impl Place {
     }
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.variables.retain(|(known, _)| known != name);
         self.variables.push((name.to_owned(), value.to_owned()));
         self
     }

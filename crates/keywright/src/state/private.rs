@@ -75,12 +75,21 @@ pub(crate) fn write_once(path: &Path, content: &Secret) -> Result<Secret, StateE
     }
 }
 
-/// Replaces a file by new content, whole or not at all. One that was there keeps its permissions.
-pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), StateError> {
+/// Who can read a file that is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Whoever could before.
+    AsBefore,
+    /// Its owner.
+    Private,
+}
+
+/// Replaces a file by new content, whole or not at all.
+pub(crate) fn replace(path: &Path, content: &[u8], mode: Mode) -> Result<(), StateError> {
     let fresh = fresh_name(path)?;
     let written = (|| {
         let mut file = create(&fresh)?;
-        if let Ok(before) = fs::metadata(path) {
+        if let (Mode::AsBefore, Ok(before)) = (mode, fs::metadata(path)) {
             file.set_permissions(before.permissions())?;
         }
         file.write_all(content)?;

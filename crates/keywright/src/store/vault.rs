@@ -120,7 +120,8 @@ fn change_now(
     }
     let text = serde_json::to_string_pretty(&fields).map_err(|_| StoreError::Sealing { path: path.to_owned() })?;
     let sealed = seal.close(&Secret::new(text + "\n"));
-    private::replace(path, &sealed.map_err(|_| StoreError::Sealing { path: path.to_owned() })?)?;
+    let sealed = sealed.map_err(|_| StoreError::Sealing { path: path.to_owned() })?;
+    private::replace(path, &sealed, private::Mode::AsBefore)?;
     Ok(true)
 }
 

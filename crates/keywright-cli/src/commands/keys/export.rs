@@ -3,9 +3,10 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use keywright::sources::{Resolver, sibling_names};
+use keywright::sources::Resolver;
 use keywright::store::{Kept, KeyStore};
 use keywright_core::Secret;
+use keywright_core::inspect::owner::sibling_names;
 
 use super::{entered, place};
 use crate::error::{CliError, count};

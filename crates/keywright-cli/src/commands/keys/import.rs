@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use keywright::sources::{Reference, Resolver, sibling_names};
+use keywright::sources::{Reference, Resolver};
 use keywright::store::{KeyName, KeyStore, Kind};
+use keywright_core::inspect::owner;
 use keywright_core::provider::VariableRole;
 use keywright_core::{Catalogue, Dotenv, ProviderSpec, Secret};
 use serde_json::{Value, json};
@@ -53,7 +54,7 @@ pub(super) async fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliErr
     let mut offers = Vec::new();
     for (line, name, value) in entries(&args.file, terminal)? {
         terminal.guard(&[&value]);
-        if let Some((provider, key_name)) = owner(&name, &value) {
+        if let Some((provider, key_name)) = owner_of(&name, &value) {
             let reference = store.reference(kind, provider, &key_name)?;
             let place = line.map_or_else(|| name.clone(), |line| format!("{}:{line}", args.file.display()));
             offers.push(Offer::of(provider, reference, place, value, &offers));
@@ -142,25 +143,26 @@ fn from_json(file: &Path, text: &[u8]) -> Result<Vec<Line>, CliError> {
 }
 
 /// Whose key it is, and its name among the keys of that provider.
-fn owner(name: &str, value: &Secret) -> Option<(&'static ProviderSpec, KeyName)> {
-    let catalogue = Catalogue::builtin();
-    if let Some(provider) = catalogue.provider(name) {
+fn owner_of(name: &str, value: &Secret) -> Option<(&'static ProviderSpec, KeyName)> {
+    // `llm` names a key by its provider.
+    if let Some(provider) = Catalogue::builtin().provider(name) {
         return Some((provider, KeyName::default()));
     }
-    for provider in catalogue.providers() {
-        if provider.variables_of(VariableRole::Key).any(|variable| variable.name == name) {
-            return Some((provider, KeyName::default()));
-        }
-        let official = provider.key_variable()?;
-        if let Some(sibling) = sibling_names(official).find(|sibling| sibling == name) {
-            let end = sibling.strip_prefix(official)?.trim_start_matches('_').to_ascii_lowercase();
-            return Some((provider, end.parse().ok()?));
-        }
+    let provider = owner::of_key(name, value.expose())?;
+    // An admin key manages an organization; no program calls a model with it.
+    if provider.variables_of(VariableRole::AdminKey).any(|variable| variable.name == name) {
+        return None;
     }
-    let provider = keywright::survey::owner_by_shape(value.expose())?;
-    let name: String =
-        name.to_ascii_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    Some((provider, name.parse().unwrap_or_default()))
+    let official = provider.key_variable().unwrap_or_default();
+    if let Some(sibling) = owner::sibling_names(official).find(|sibling| sibling == name) {
+        let end = sibling.strip_prefix(official)?.trim_start_matches('_').to_ascii_lowercase();
+        return Some((provider, end.parse().ok()?));
+    }
+    if owner::by_name(name).is_some() || owner::meant_name(name).is_some() {
+        return Some((provider, KeyName::default()));
+    }
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    Some((provider, name.chars().map(plain).collect::<String>().parse().unwrap_or_default()))
 }
 
 fn tell(args: &Args, offers: &[Offer], terminal: &Terminal) -> Result<Exit, CliError> {

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use futures_util::future::join_all;
 use keywright::http::Origin;
-use keywright::sources::{Dotenv, Found, Hint, Miss, Reference, Resolver, SourceError};
+use keywright::sources::{Asked, Dotenv, Found, Hint, Miss, Reference, Resolver, SourceError};
 use keywright::state::{Memory, told};
+use keywright::store::KeyStore;
 use keywright_core::{Catalogue, Cause, ProviderSpec, Redactor, Secret};
 use keywright_gateway::{Config, KeySettings, ProviderSettings};
 
@@ -49,6 +50,8 @@ pub(super) struct Rings {
     pub(super) hints: Vec<Hint>,
     /// Every place that had no key, by provider.
     pub(super) asked: Vec<(String, Miss)>,
+    /// The keyring and the vault, if they gave nothing, and why.
+    pub(super) stores: Vec<Asked>,
     /// Base URLs by provider, where they are not the catalogued ones.
     places: BTreeMap<String, String>,
 }
@@ -67,7 +70,8 @@ pub(super) struct Key {
 }
 
 impl Rings {
-    /// Looks for keys: a configured provider's references, else the environment and the dotenv files.
+    /// Looks for keys: a configured provider's references, else the environment and the dotenv files, else
+    /// the keyring and the vault.
     pub(super) async fn collect(
         wanted: Wanted<'_>,
         config: &Config,
@@ -92,7 +96,27 @@ impl Rings {
             }
             rings.doors.push(door);
         }
+        let configured =
+            |id: &str| config.providers.iter().any(|settings| settings.id == id && !settings.keys.is_empty());
+        rings.look_into_stores(configured, resolver).await;
         Ok(rings)
+    }
+
+    /// What is stored for the providers that have no usable key yet. Programs that find their keys in the environment
+    /// do not wait for a keyring on account of them.
+    async fn look_into_stores(&mut self, configured: impl Fn(&str) -> bool, resolver: &Resolver) {
+        let wanting = |door: &&Door| {
+            door.leads_to == door.names_of
+                && !configured(&door.names_of)
+                && !self.usable().any(|key| key.spec.id == door.names_of)
+        };
+        let ids = self.doors.iter().filter(wanting).map(|door| door.names_of.as_str());
+        let wanted: Vec<&'static ProviderSpec> = ids.filter_map(|id| Catalogue::builtin().provider(id)).collect();
+        let stored = KeyStore::of(resolver).discover(&wanted).await;
+        for kept in stored.keys {
+            self.add(kept.provider, &kept.provider.id, kept.found, None);
+        }
+        self.stores = stored.asked;
     }
 
     async fn resolve(

@@ -74,7 +74,10 @@ pub(super) fn no_key(rings: &Rings, terminal: &Terminal) -> CliError {
     let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
     CliError::NoKey {
         providers: names.join(", "),
-        help: format!("set one of {} in the environment or in `.env`", variables.join(", ")),
+        help: format!(
+            "set one of {} in the environment or in `.env`, or store one with `keywright keys add`",
+            variables.join(", ")
+        ),
     }
 }
 
@@ -84,7 +87,8 @@ fn searched(rings: &Rings) -> String {
         Ok(_) => path.display().to_string(),
         Err(why) => format!("{} ({why})", path.display()),
     });
-    let places: Vec<String> = std::iter::once("the environment".to_owned()).chain(files).collect();
+    let stores = ["the keyring", "the key vault"].map(str::to_owned);
+    let places: Vec<String> = std::iter::once("the environment".to_owned()).chain(files).chain(stores).collect();
     places.join(", then ")
 }
 
@@ -92,9 +96,11 @@ fn searched(rings: &Rings) -> String {
 fn evidence(rings: &Rings, diagnosis: Diagnosis) -> Diagnosis {
     let hints = rings.hints.iter().map(|hint| format!("{}: {}", hint.place, hint.says));
     let missing = rings.missing.iter().map(|key| format!("{}: {}", key.provider, key.place));
+    let stores = rings.stores.iter().map(|asked| format!("{}: {}", asked.place, asked.why));
     let asked = rings.asked.iter().map(|(provider, miss)| format!("{provider}: {miss}"));
     hints
         .chain(missing)
         .chain(asked)
+        .chain(stores)
         .fold(diagnosis, |diagnosis, says| diagnosis.with_evidence(Witness::Environment, says))
 }
