@@ -17,6 +17,12 @@ class Command(typing.NamedTuple):
     stdin: str = ""
     """The environment holds the keys under their usual names."""
     environment: bool = True
+    """And these variables."""
+    variables: typing.Mapping[str, str] = {}
+
+
+"""A proxy that is not there: nothing gets out. Its password is a key."""
+NOWHERE = {"HTTPS_PROXY": "http://<together>:<openai>@127.0.0.1:9", "NO_PROXY": "<fireworks>"}
 
 
 """`<openai>` stands for the marked key."""
@@ -94,6 +100,11 @@ COMMANDS = {
     "doctor, fix shown": Command(["doctor", "--fix", "--env-file", "other.env", "--env-file", "dirty.env"]),
     "doctor, fix written": Command(["doctor", "--fix", "--yes", "--env-file", "other.env", "--env-file", "dirty.env"]),
     "doctor, fix as JSON": Command(["doctor", "--fix", "--yes", "--json", "--env-file", "dirty.env"]),
+    "doctor, live": Command(["-v", "doctor", "--live"], variables=NOWHERE),
+    "doctor, live, as JSON": Command(["doctor", "--live", "--json"], variables=NOWHERE),
+    "doctor, keys in the wrong places": Command(
+        ["-v", "doctor", "--live"], variables=NOWHERE | {"ALL_PROXY": "<openai>", "SSL_CERT_FILE": "/<openai>", "all_proxy": "<together>://x"}
+    ),
     "pages": Command(["pages", "list"]),
     "pages, key as a page": Command(["pages", "show", "<openai>"]),
     "pages as JSON, key as a page": Command(["pages", "show", "<fireworks>", "--json"]),
@@ -173,6 +184,7 @@ def test_no_command_shows_a_key(name, canaries, tmp_path):
     if command.environment:
         environment |= {f"{provider.upper()}_API_KEY": known.key for provider, known in canaries.items()}
         environment |= {"MY_COPY": canaries["openai"].key, "OPENAI_ORG_ID": "org-x"}
+    environment |= {name: fill(value, canaries) for name, value in command.variables.items()}
     arguments = [fill(word, canaries) for word in command.arguments]
     ended = subprocess.run(
         [str(harness.keywright()), *arguments],

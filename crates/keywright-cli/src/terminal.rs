@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use anstream::stream::{AsLockedWrite, RawStream};
@@ -135,6 +135,16 @@ impl Terminal {
     pub(crate) fn tell_at(&self, terminal: &File, line: impl fmt::Display) {
         if let Ok(terminal) = terminal.try_clone() {
             let _ = self.write(terminal, self.redacted(&line).as_bytes());
+        }
+    }
+
+    /// Shows a person how far the work is, on one line that the next call replaces; `None` clears it. Nothing where no
+    /// person looks.
+    pub(crate) fn progress(&self, line: Option<&str>) {
+        let mut stderr = io::stderr().lock();
+        if stderr.is_terminal() {
+            let line = self.redactor.now().redact_str(line.unwrap_or_default()).into_owned();
+            let _ = write!(stderr, "\r\x1b[2K{line}").and_then(|()| stderr.flush());
         }
     }
 

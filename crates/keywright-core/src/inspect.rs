@@ -5,19 +5,25 @@
 //! - [`inspect`] and [`inspect_at`] look at one value.
 //! - [`mod@names`], [`mod@base_url`] and [`mod@headers`] look at the variables of one provider.
 //! - [`mod@surroundings`] looks at what all providers share: proxies, variables that send requests elsewhere.
+//! - [`mod@proxy`] says which proxy applies to a host; [`mod@certificates`] looks at the files of trusted certificates.
+//! - [`mod@live`] says what a provider's answers tell about a key, [`mod@reach`] why there was none.
 //! - [`mod@files`] looks at dotenv files; [`mod@mend`] writes them as they should be.
 
 pub mod base_url;
+pub mod certificates;
 mod character;
 mod encoded;
 pub mod files;
 mod finding;
 pub mod headers;
+pub mod live;
 pub mod mend;
 pub mod names;
 pub mod owner;
 mod paste;
 mod placeholder;
+pub mod proxy;
+pub mod reach;
 pub mod setting;
 mod shape;
 pub mod surroundings;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -27,14 +27,34 @@ pub enum ExchangeError {
     Unsendable,
 }
 
-/// Sends one request on a connection of its own and reads the answer: its status and its body, up to 256 KiB.
-/// Redirects are not followed: what the request carries is for this place only. The URI must be absolute.
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    /// Up to 256 KiB of it.
+    pub(crate) body: Bytes,
+}
+
+/// The same as [`whole_exchange`], for those whom status and body tell enough.
 pub(crate) async fn exchange(
     connector: &Connector,
     origin: &Origin,
     request: Request<Full<Bytes>>,
     limit: Duration,
 ) -> Result<(u16, Bytes), ExchangeError> {
+    let reply = whole_exchange(connector, origin, request, limit).await?;
+    Ok((reply.status, reply.body))
+}
+
+/// Sends one request on a connection of its own and reads the answer.
+/// Redirects are not followed: what the request carries is for this place only. The URI must be absolute.
+pub(crate) async fn whole_exchange(
+    connector: &Connector,
+    origin: &Origin,
+    request: Request<Full<Bytes>>,
+    limit: Duration,
+) -> Result<Reply, ExchangeError> {
     tokio::time::timeout(limit, ask(connector, origin, request)).await.unwrap_or(Err(ExchangeError::TimedOut(limit)))
 }
 
@@ -42,7 +62,7 @@ async fn ask(
     connector: &Connector,
     origin: &Origin,
     mut request: Request<Full<Bytes>>,
-) -> Result<(u16, Bytes), ExchangeError> {
+) -> Result<Reply, ExchangeError> {
     let stream = connector.connect(origin).await?;
     let http2 = stream.speaks_http2();
     let io = TokioIo::new(stream);
@@ -63,13 +83,13 @@ async fn ask(
 async fn converse(
     connection: impl Future<Output = Result<(), hyper::Error>>,
     response: impl Future<Output = Result<Response<Incoming>, hyper::Error>>,
-) -> Result<(u16, Bytes), ExchangeError> {
+) -> Result<Reply, ExchangeError> {
     let exchange = async {
-        let response = response.await?;
-        let status = response.status().as_u16();
+        let (head, body) = response.await?.into_parts();
         // A body that is cut or too long still tells by its status.
-        let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await;
-        Ok((status, body.map(http_body_util::Collected::to_bytes).unwrap_or_default()))
+        let body = Limited::new(body, LONGEST_ANSWER).collect().await;
+        let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        Ok(Reply { status: head.status.as_u16(), headers: head.headers, body })
     };
     let mut exchange = std::pin::pin!(exchange);
     tokio::select! {

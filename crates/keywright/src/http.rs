@@ -1,21 +1,22 @@
 //! Reaches a provider: address, TCP, TLS and the protocol that both sides speak.
 
+mod stream;
+
 use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::uri::{Authority, Scheme, Uri};
 use keywright_core::Cause;
+use keywright_core::inspect::reach::Step;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
+pub use self::stream::Stream;
 use crate::trust::ExtraTrust;
+use crate::tunnel::{Tunnel, TunnelError};
 
 /// Where a provider is reached: scheme, host, port and a path prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +61,21 @@ impl Origin {
         let port = authority.port_u16().unwrap_or(if encrypted { 443 } else { 80 });
         let host = authority.host().trim_matches(['[', ']']).to_owned();
         Ok(Self { encrypted, host, port, authority, prefix })
+    }
+
+    /// The host, an IPv6 address without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Whether it is reached over TLS.
+    pub const fn is_encrypted(&self) -> bool {
+        self.encrypted
     }
 
     /// Host and port as the `Host` header writes them.
@@ -120,6 +136,16 @@ pub enum ConnectError {
         host: String,
         /// The limit.
         after: Duration,
+        /// What was waited for.
+        step: Step,
+    },
+    /// The proxy on the way did not pass it on.
+    #[error("no way to `{host}`: {source}")]
+    Proxy {
+        /// The host.
+        host: String,
+        /// What the proxy did.
+        source: TunnelError,
     },
     /// The first exchange of HTTP failed.
     #[error("`{host}` does not speak HTTP")]
@@ -141,6 +167,7 @@ impl ConnectError {
             Self::Resolve { .. } | Self::Refused { .. } | Self::Http { .. } => Cause::Network,
             Self::Tls { .. } | Self::Trust(_) => Cause::Tls,
             Self::TimedOut { .. } => Cause::Timeout,
+            Self::Proxy { .. } => Cause::Proxy,
         }
     }
 }
@@ -161,6 +188,7 @@ pub struct Connector {
     tls: Arc<ClientConfig>,
     tls_http1: Arc<ClientConfig>,
     limit: Duration,
+    tunnel: Option<Arc<Tunnel>>,
 }
 
 impl std::fmt::Debug for Connector {
@@ -190,7 +218,13 @@ impl Connector {
         if versions == Versions::Both {
             tls.alpn_protocols = vec![HTTP2.to_vec(), HTTP1.to_vec()];
         }
-        Ok(Self { tls: Arc::new(tls), tls_http1, limit })
+        Ok(Self { tls: Arc::new(tls), tls_http1, limit, tunnel: None })
+    }
+
+    /// The same, through a proxy.
+    #[must_use]
+    pub fn through(self, tunnel: Tunnel) -> Self {
+        Self { tunnel: Some(Arc::new(tunnel)), ..self }
     }
 
     /// Whether a connection to this place may turn out to speak HTTP/2.
@@ -209,27 +243,63 @@ impl Connector {
     }
 
     async fn within_limit(&self, origin: &Origin, tls: &Arc<ClientConfig>) -> Result<Stream, ConnectError> {
-        tokio::time::timeout(self.limit, dial(origin, tls))
-            .await
-            .unwrap_or_else(|_| Err(ConnectError::TimedOut { host: origin.host.clone(), after: self.limit }))
+        let progress = Progress::default();
+        let limited = tokio::time::timeout(self.limit, self.dial(origin, tls, &progress)).await;
+        limited.unwrap_or_else(|_| {
+            Err(ConnectError::TimedOut { host: origin.host.clone(), after: self.limit, step: progress.reached() })
+        })
+    }
+
+    async fn dial(
+        &self,
+        origin: &Origin,
+        tls: &Arc<ClientConfig>,
+        progress: &Progress,
+    ) -> Result<Stream, ConnectError> {
+        let tcp = match &self.tunnel {
+            None => dial_tcp(&origin.host, origin.port, progress).await?,
+            Some(tunnel) => {
+                progress.reach(Step::Proxy);
+                let opened = tunnel.open(&origin.host, origin.port).await;
+                opened.map_err(|source| ConnectError::Proxy { host: origin.host.clone(), source })?
+            }
+        };
+        if !origin.encrypted {
+            return Ok(Stream::Plain(tcp));
+        }
+        progress.reach(Step::Tls);
+        let tls_error = |source| ConnectError::Tls { host: origin.host.clone(), source };
+        let name = ServerName::try_from(origin.host.clone()).map_err(|error| tls_error(io::Error::other(error)))?;
+        let stream = TlsConnector::from(Arc::clone(tls)).connect(name, tcp).await.map_err(tls_error)?;
+        Ok(Stream::Tls(Box::new(stream)))
     }
 }
 
-async fn dial(origin: &Origin, tls: &Arc<ClientConfig>) -> Result<Stream, ConnectError> {
-    let tcp = dial_tcp(&origin.host, origin.port).await?;
-    if !origin.encrypted {
-        return Ok(Stream::Plain(tcp));
+/// How far opening a connection came.
+#[derive(Debug)]
+pub(crate) struct Progress(Mutex<Step>);
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self(Mutex::new(Step::Address))
     }
-    let tls_error = |source| ConnectError::Tls { host: origin.host.clone(), source };
-    let name = ServerName::try_from(origin.host.clone()).map_err(|error| tls_error(io::Error::other(error)))?;
-    let stream = TlsConnector::from(Arc::clone(tls)).connect(name, tcp).await.map_err(tls_error)?;
-    Ok(Stream::Tls(Box::new(stream)))
 }
 
-async fn dial_tcp(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
+impl Progress {
+    fn reach(&self, step: Step) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = step;
+    }
+
+    fn reached(&self) -> Step {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(crate) async fn dial_tcp(host: &str, port: u16, progress: &Progress) -> Result<TcpStream, ConnectError> {
     let addresses = tokio::net::lookup_host((host, port))
         .await
         .map_err(|source| ConnectError::Resolve { host: host.to_owned(), source })?;
+    progress.reach(Step::Connection);
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in addresses {
         match TcpStream::connect(address).await {
@@ -242,75 +312,6 @@ async fn dial_tcp(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
         }
     }
     Err(ConnectError::Refused { host: host.to_owned(), port, source: last })
-}
-
-/// A connection, encrypted or not.
-#[derive(Debug)]
-pub enum Stream {
-    /// TCP.
-    Plain(TcpStream),
-    /// TLS over TCP.
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-impl Stream {
-    /// Whether both sides agreed on HTTP/2.
-    pub fn speaks_http2(&self) -> bool {
-        match self {
-            Self::Plain(_) => false,
-            Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(HTTP2),
-        }
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(stream) => stream.is_write_vectored(),
-            Self::Tls(stream) => stream.is_write_vectored(),
-        }
-    }
 }
 
 const HTTP1: &[u8] = b"http/1.1";

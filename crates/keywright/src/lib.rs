@@ -9,6 +9,7 @@ mod hex;
 pub mod http;
 pub mod mending;
 pub mod probe;
+pub mod reach;
 pub mod sources;
 #[cfg(feature = "state")]
 pub mod state;
@@ -16,3 +17,4 @@ pub mod state;
 pub mod store;
 pub mod survey;
 pub mod trust;
+pub mod tunnel;

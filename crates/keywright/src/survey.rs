@@ -6,6 +6,7 @@
 mod credential;
 mod files;
 pub(crate) mod git;
+pub mod network;
 
 use std::path::{Path, PathBuf};
 
@@ -64,6 +65,8 @@ impl Survey {
             survey.look_into_stores(resolver, scope.now).await;
         }
         survey.surroundings = surroundings::inspect(&survey.settings);
+        let (environment, directory) = (resolver.environment(), resolver.directory());
+        survey.surroundings.extend(network::inspect(environment, directory, &survey.settings));
         survey
     }
 

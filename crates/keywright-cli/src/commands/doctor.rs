@@ -2,20 +2,22 @@
 
 mod checks;
 mod fix;
+mod live;
 mod names;
 mod painter;
 mod report;
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use keywright::sources::{Reference, Resolver};
 use keywright::survey::{Scope, Survey};
 use keywright_core::Fingerprinter;
 use keywright_gateway::Config;
 
+use self::live::Live;
 use self::names::Name;
-use self::report::{Report, Status};
+use self::report::{Check, Report, Status};
 use super::config;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -26,13 +28,15 @@ use crate::terminal::Terminal;
 ///
 /// Looks at the environment, at `.env` files and at keywright.toml: each key with its source, its mask
 /// and what is strange about it, down to the character; names that nothing reads; base URLs; what
-/// shadows what; who else can read the files. Nothing leaves this machine, and no key is shown: the
-/// output is safe to paste. Only `--fix` changes anything, after it showed what and asked.
+/// shadows what; who else can read the files; proxies and certificates. Nothing leaves this machine
+/// unless `--live` asks the providers, and no key is shown: the output is safe to paste. Only `--fix`
+/// changes anything, after it showed what and asked.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   keywright doctor
   keywright doctor openai               only this provider, and say if it has no key
+  keywright doctor --live               ask the providers too: revoked, suspended, without credit, restricted
   keywright doctor --strict --json      for CI: warnings fail too
   keywright doctor --fix                mend .env: shows a diff, asks, keeps a backup
   keywright doctor --list-checks
@@ -47,6 +51,13 @@ pub(crate) struct Args {
     /// Name every check and what it looks at.
     #[arg(long, conflicts_with_all = ["names", "strict"])]
     list_checks: bool,
+    /// Ask each provider about its keys: one free question a key, or two, to its own host or the base URL set here.
+    /// Missing credit need not show: such a question costs nothing.
+    #[arg(long)]
+    live: bool,
+    /// Seconds that each question may take.
+    #[arg(long, value_name = "SECONDS", default_value = "10", requires = "live", value_parser = clap::value_parser!(u64).range(1..=600))]
+    timeout: u64,
     /// Warnings are failures too.
     #[arg(long)]
     strict: bool,
@@ -99,8 +110,14 @@ async fn examine(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         mends = Some(done);
     }
     let unmended = mends.as_ref().is_some_and(|mends| !mends.is_done());
-    let checks = checks::of(&survey, &config, &memory::stand_ins(&resolver), &args.names);
-    let report = Report { mends, ..Report::new(checks, &survey, &args.names, &fingerprinter()?) };
+    let mut checks = checks::of(&survey, &config, &memory::stand_ins(&resolver), &args.names);
+    let live = args.ask(&survey, &config, &resolver, terminal).await;
+    if let Some(live) = &live {
+        checks = live.add_to(checks, &survey);
+    } else if args.names.contains(&Name::Check(names::NETWORK)) {
+        checks.push(Check::new(names::NETWORK, "Network", "not looked at without --live".to_owned(), Vec::new()));
+    }
+    let report = Report { mends, ..Report::new(checks, &survey, live.as_ref(), &args.names, &fingerprinter()?) };
     if args.json {
         terminal.out_json(&report)?;
     } else {
@@ -110,6 +127,15 @@ async fn examine(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
 }
 
 impl Args {
+    /// What the providers say, if they are to be asked.
+    async fn ask(&self, survey: &Survey, config: &Config, resolver: &Resolver, terminal: &Terminal) -> Option<Live> {
+        let limit = Duration::from_secs(self.timeout);
+        if !self.live {
+            return None;
+        }
+        Some(live::look(survey, config, &self.names, resolver, limit, terminal).await)
+    }
+
     const fn exit(&self, status: Status) -> Exit {
         match (status, self.strict) {
             (Status::Ok, _) | (Status::Warn, false) => Exit::Healthy,

@@ -68,6 +68,13 @@ pub fn in_force<'a>(settings: &'a Settings, provider: &ProviderSpec) -> Option<&
     variables(provider).filter_map(|variable| settings.in_force(&variable.name)).find(|setting| setting.has_text())
 }
 
+/// A base URL without what the readers of its variable append or expect at its end: the place of the provider itself.
+pub fn without_ending(url: &str, provider: &ProviderSpec, name: &str) -> String {
+    let url = url.trim().trim_end_matches('/');
+    let endings = endings(provider, name).into_iter().filter(|ending| !ending.is_empty());
+    endings.filter_map(|ending| url.strip_suffix(ending)).min_by_key(|rest| rest.len()).unwrap_or(url).to_owned()
+}
+
 /// The base URL variables that something reads, the one to export first.
 fn variables(provider: &ProviderSpec) -> impl Iterator<Item = &Variable> {
     let read = |variable: &&Variable| variable.standing != VariableStanding::Mistaken;

@@ -17,22 +17,8 @@ pub fn inspect(settings: &Settings) -> Vec<Finding> {
 pub fn proxies(settings: &Settings) -> Vec<Finding> {
     let set = settings.iter().filter(|setting| setting.has_text() && setting.holder == Holder::Environment);
     set.filter(|setting| PROXIES.contains(&setting.name.to_ascii_uppercase().as_str()))
-        .map(|setting| setting.located(proxy(setting)))
+        .map(|setting| setting.located(super::proxy::inspect(setting)))
         .collect()
-}
-
-fn proxy(setting: &Setting) -> Finding {
-    let name = &setting.name;
-    let value = setting.value.expose();
-    let rest = value.split_once("://").map_or(value, |(_, rest)| rest);
-    let address = rest.rsplit_once('@').map_or(rest, |(_, address)| address).trim_end_matches('/');
-    let odd = value.chars().position(|c| !c.is_ascii_graphic() || matches!(c, '"' | '\''));
-    if let Some(at) = odd {
-        let says = format!("`{name}` holds a character that no address has, at position {at}");
-        let command = format!("unset {name}");
-        return Finding::error(Cause::Proxy, says).at(at).fixed_by("Set it again, or remove it.", Some(command));
-    }
-    Finding::note(Cause::Proxy, format!("`{name}` sends requests through the proxy {address}"))
 }
 
 fn interference(setting: &Setting) -> Option<Finding> {

@@ -22,13 +22,20 @@ pub(super) const CHECKS: &[(&str, &str)] = &[
         FILES,
         "dotenv files: encoding, quotes, spaces, comments, duplicates, who can read them, whether git ignores them",
     ),
-    (SURROUNDINGS, "proxies, variables that send requests elsewhere, keys in variables that reach a browser"),
+    (
+        SURROUNDINGS,
+        "proxies, files of trusted certificates, variables that send requests elsewhere, keys in variables that reach a browser",
+    ),
+    (NETWORK, "with --live: whether providers can be reached; name, port, proxy, certificate, clock, foreign answers"),
 ];
 
 /// The check of dotenv files.
 pub(super) const FILES: &str = "files";
 /// The check of what all providers share.
 pub(super) const SURROUNDINGS: &str = "surroundings";
+
+/// The check of the way to the providers; only with `--live`.
+pub(super) const NETWORK: &str = "network";
 
 /// Reads a name from the command line.
 pub(super) fn parse(name: &str) -> Result<Name, String> {
@@ -45,7 +52,10 @@ pub(super) fn parse(name: &str) -> Result<Name, String> {
 pub(super) fn list(json: bool, terminal: &Terminal) -> Result<Exit, CliError> {
     let providers = Catalogue::builtin().providers().iter().map(|provider| {
         let what =
-            format!("keys of {}: presence, characters, shape, names, shadowing, base URLs, headers", provider.name);
+            format!(
+            "keys of {0}: presence, characters, shape, names, shadowing, base URLs, headers; with --live, what {0} says",
+            provider.name
+        );
         (provider.id.as_str(), what)
     });
     let checks = CHECKS.iter().map(|(id, what)| (*id, (*what).to_owned()));

@@ -66,7 +66,8 @@ fn key_line(key: &KeyLine) -> String {
     };
     let name = if key.place.line.is_some() { format!(" {}", key.name) } else { String::new() };
     let place = paint(Role::Faint, format_args!("{}{name}{sent}{standing}", key.place));
-    format!("      {masked}  {place}")
+    let live: Vec<String> = key.live.iter().map(|answer| format!("  live: {}", answer.told())).collect();
+    format!("      {masked}  {place}{}", live.concat())
 }
 
 fn finding_lines(finding: &Finding) -> Vec<String> {

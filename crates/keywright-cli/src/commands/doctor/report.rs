@@ -6,6 +6,7 @@ use keywright_core::{Diagnosis, Fingerprinter};
 use serde::Serialize;
 
 use super::fix::Mends;
+use super::live::{Live, LiveLine};
 use super::names::Name;
 
 /// What doctor found.
@@ -35,7 +36,6 @@ pub(super) enum Status {
     /// Something is strange.
     Warn,
     /// No verdict: nobody answered.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the live check ends like this; the word is taken"))]
     Unknown,
     /// Something cannot work.
     Fail,
@@ -81,12 +81,25 @@ pub(super) struct KeyLine {
     /// The place that comes first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) shadowed_by: Option<Place>,
+    /// What the provider said, with `--live`; one entry for each place that it is sent to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) live: Vec<LiveLine>,
 }
 
 impl Report {
-    pub(super) fn new(checks: Vec<Check>, survey: &Survey, names: &[Name], fingerprinter: &Fingerprinter) -> Self {
-        let wanted = |credential: &&Credential| {
+    pub(super) fn new(
+        checks: Vec<Check>,
+        survey: &Survey,
+        live: Option<&Live>,
+        names: &[Name],
+        fingerprinter: &Fingerprinter,
+    ) -> Self {
+        let wanted = |(_, credential): &(usize, &Credential)| {
             names.is_empty() || names.contains(&Name::Provider(credential.names_of.id.clone()))
+        };
+        let told = |(at, key): (usize, &Credential)| KeyLine {
+            live: live.map(|live| live.of(at)).unwrap_or_default(),
+            ..KeyLine::of(key, fingerprinter)
         };
         let status = checks.iter().map(|check| check.status).max().unwrap_or(Status::Ok);
         let worst = checks
@@ -97,8 +110,11 @@ impl Report {
         Self {
             schema_version: SCHEMA_VERSION,
             status,
-            credentials: survey.credentials.iter().filter(wanted).map(|key| KeyLine::of(key, fingerprinter)).collect(),
-            diagnosis: worst.map(|(check, finding)| finding.diagnosis(check.provider())),
+            credentials: survey.credentials.iter().enumerate().filter(wanted).map(told).collect(),
+            diagnosis: worst.map(|(check, finding)| {
+                let asked = live.and_then(|live| live.diagnosis(finding)).cloned();
+                asked.unwrap_or_else(|| finding.diagnosis(check.provider()))
+            }),
             checks,
             mends: None,
         }
@@ -127,6 +143,12 @@ impl Check {
         let help = findings.iter().find_map(|finding| finding.fix.as_ref()?.command.clone());
         let evidence = findings.iter().map(evidence).collect();
         Self { id: id.to_owned(), title: title.to_owned(), status, summary, help, evidence, findings }
+    }
+
+    /// The same with more findings.
+    pub(super) fn with(self, more: impl IntoIterator<Item = Finding>) -> Self {
+        let findings = self.findings.into_iter().chain(more).collect();
+        Self::new(&self.id, &self.title, self.summary, findings)
     }
 
     /// The catalogue id, or `unknown` for what all providers share.
@@ -160,6 +182,7 @@ impl KeyLine {
             fingerprint: (!empty).then(|| fingerprinter.fingerprint(&credential.secret).to_string()),
             standing,
             shadowed_by,
+            live: Vec::new(),
         }
     }
 }

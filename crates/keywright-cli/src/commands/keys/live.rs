@@ -43,8 +43,7 @@ impl Asker {
 
     /// What the providers say of these keys, in their order. Without a verdict the person is told why.
     pub(super) async fn ask(&self, keys: &[(&'static ProviderSpec, Secret)], terminal: &Terminal) -> Vec<Probed> {
-        let unknown = || Probed { look: Look::Unknown, answer: None, error: None };
-        let mut heard: Vec<Probed> = keys.iter().map(|_| unknown()).collect();
+        let mut heard: Vec<Probed> = keys.iter().map(|_| Probed::unanswered()).collect();
         let mut questions = JoinSet::new();
         for (at, (provider, key)) in keys.iter().enumerate() {
             let (connector, provider, key) = (self.connector.clone(), *provider, key.clone());

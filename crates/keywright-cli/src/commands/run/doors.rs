@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use keywright::http::Origin;
 use keywright::sources::{Dotenv, Environment, SourceError};
+use keywright_core::inspect::base_url;
 use keywright_core::provider::{Variable, VariableRole, VariableStanding};
 use keywright_core::{Catalogue, ProviderSpec};
 
@@ -50,7 +51,7 @@ impl Door {
             Some(other) if other.id != provider.id => {
                 Self { leads_to: other.id.clone(), path: Some(origin.prefix().to_owned()), said_by, ..plain }
             }
-            _ => Self { base_url: Some(without_ending(&value, provider, &variable.name)), said_by, ..plain },
+            _ => Self { base_url: Some(base_url::without_ending(&value, provider, &variable.name)), said_by, ..plain },
         }
     }
 
@@ -94,17 +95,6 @@ fn base_url<'a>(
             })
         })
     })
-}
-
-/// A base URL without what its readers append or expect at its end: the place of the provider itself.
-fn without_ending(url: &str, provider: &ProviderSpec, name: &str) -> String {
-    let url = url.trim().trim_end_matches('/');
-    let endings = provider
-        .variables_of(VariableRole::BaseUrl)
-        .filter(|variable| variable.name == name)
-        .filter_map(|variable| variable.ends_in.as_deref())
-        .filter(|ending| !ending.is_empty());
-    endings.filter_map(|ending| url.strip_suffix(ending)).min_by_key(|rest| rest.len()).unwrap_or(url).to_owned()
 }
 
 #[cfg(test)]
