@@ -135,8 +135,8 @@ fn elsewhere() -> Vec<Setup> {
             .env(&[("OPENAI_API_KEY", "\"Bearer <K>\"")]),
         setup("a key under another name", ("wrong_env_var_name", "environment variable OPENAI_KEY"), Printed)
             .env(&[("OPENAI_KEY", "<K>")]),
-        setup("the version twice in the base URL", ("wrong_base_url", ".env:2:39"), Printed)
-            .dotenv("OPENAI_API_KEY=<K>\nOPENAI_BASE_URL=https://api.openai.com/v1/v1\n"),
+        setup("the version twice in the base URL", ("wrong_base_url", ".env:2:46"), Printed)
+            .dotenv("OPENAI_API_KEY=<K>\nexport OPENAI_BASE_URL=https://api.openai.com/v1/v1\n"),
         setup("a call in the base URL", ("wrong_base_url", "environment variable OPENAI_BASE_URL@22"), Printed)
             .env(&[("OPENAI_API_KEY", "<K>"), ("OPENAI_BASE_URL", "https://api.openai.com/v1/chat/completions")]),
         setup(

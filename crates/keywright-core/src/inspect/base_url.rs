@@ -210,7 +210,7 @@ fn with_command(finding: Finding, setting: &Setting) -> Finding {
     let command = url.and_then(|url| match setting.holder {
         Holder::Environment => Some(format!("export {name}='{url}'")),
         Holder::Dotenv => {
-            Some(format!("sed -i 's|^\\(export \\)\\{{0,1\\}}{name} *=.*|{name}={url}|' '{}'", setting.place.source))
+            Some(format!("sed -i 's|^\\(export \\)\\{{0,1\\}}{name} *=.*|\\1{name}={url}|' '{}'", setting.place.source))
         }
         Holder::Other => None,
     });

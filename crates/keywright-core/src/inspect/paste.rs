@@ -110,7 +110,8 @@ fn sure(value: &str) -> Option<usize> {
         && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
         && (in_one_piece || shape::is_whole_key(&key))
         && placeholder::instead_of_a_key(&key).is_none();
-    (certain && !key.is_empty()).then_some(begins)
+    let words = value[..begins].chars().any(|c| !is_quote(c) && !is_invisible(c));
+    (certain && !key.is_empty()).then_some(if words { begins } else { 0 })
 }
 
 /// The quotes at both ends; either may be missing.
