@@ -21,8 +21,8 @@ fuzz_target!(|bytes: &[u8]| {
             for finding in inspect::inspect(value, provider) {
                 // What is missing at the end is missing after the last character.
                 assert!(finding.at.is_none_or(|at| at <= value.chars().count()), "{finding:?}");
-                // A shorter value may be a part of any sentence.
-                assert!(value.len() < 24 || !finding.says.contains(value), "a finding repeats the value");
+                // A shorter value may be a part of any sentence, and the name of a variable may be said.
+                assert!(value.len() < 24 || value.starts_with(['$', '%', '{']) || !finding.says.contains(value), "a finding repeats the value");
             }
         }
     }

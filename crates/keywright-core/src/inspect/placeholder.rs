@@ -2,6 +2,7 @@
 
 use super::Finding;
 use crate::cause::Cause;
+use crate::dotenv::is_variable_name;
 use crate::secret::mask;
 
 /// A whole value that is something else: an unexpanded variable, an example, a URL, JSON, prose, a mask.
@@ -65,8 +66,12 @@ fn prose(text: &str) -> Option<Finding> {
 
 /// A variable's name may be shown; anything else may not.
 fn shown_name(text: &str) -> String {
-    let name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || matches!(c, '_' | '$' | '{' | '}' | '%' | ' ');
-    if text.chars().all(name) { text.to_owned() } else { mask(text) }
+    let inside = |open: &str, close: &str| text.strip_prefix(open)?.strip_suffix(close);
+    let name = inside("${{", "}}").or_else(|| inside("${", "}")).or_else(|| inside("{{", "}}"));
+    let name = name.or_else(|| inside("%", "%")).or_else(|| text.strip_prefix('$'));
+    // GitHub's `secrets.NAME` is two names.
+    let is_name = |name: &str| name.trim().split('.').all(is_variable_name) && name.len() <= LONGEST_NAME;
+    if name.is_some_and(is_name) { text.to_owned() } else { mask(text) }
 }
 
 /// Values that frameworks and tutorials put where a key belongs.
@@ -133,5 +138,7 @@ const REFERENCES: &[&str] =
     &["op://", "vault://", "openbao://", "keyring://", "arn:aws:", "encrypted:", "ref+", "age://"];
 /// `${{ secrets.OPENAI_API_KEY }}` and the like are short.
 const LONGEST_VARIABLE: usize = 96;
+/// Longer names of variables are rare, and might be none.
+const LONGEST_NAME: usize = 48;
 /// No catalogued kind of key is shorter.
 const SHORTEST_KEY: usize = 16;

@@ -54,6 +54,24 @@ fn no_finding_shows_the_value() {
 }
 
 #[test]
+fn only_the_name_of_a_variable_is_shown() {
+    let cases = [
+        ("${OPENAI_API_KEY}", true),
+        ("$OPENAI_API_KEY", true),
+        ("%OPENAI_API_KEY%", true),
+        ("${{ secrets.OPENAI_API_KEY }}", true),
+        ("{{ OPENAI_API_KEY }}", true),
+        ("${XXX${X$XXXXXXXX$", false),
+        ("$9F3KQ27ZPM4T8WB6XH1CJ5N", false),
+        ("${OPENAI_API_KEY:-sk-proj-abcdefgh12345678}", false),
+    ];
+    for (value, shown) in cases {
+        let finding = inspect(value, openai()).remove(0);
+        assert_eq!((finding.cause, finding.says.contains(value)), (Cause::PlaceholderKey, shown), "{}", finding.says);
+    }
+}
+
+#[test]
 fn a_dirty_token_is_cleaned() {
     let token = "sk-kwt-0123";
     for dirty in [
