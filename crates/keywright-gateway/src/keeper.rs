@@ -46,36 +46,39 @@ fn start_looks(shared: &Arc<Shared>, looks: &mut JoinSet<()>, sources_due: bool)
         if sources_due {
             key.tell_service(false);
         }
-        if key.looking.load(Ordering::Acquire) {
+        if key.is_looked_at() {
             continue;
         }
         let Some(look) = needed(shared, upstream, &key).filter(|look| sources_due || *look == Needed::SourceAndProbe)
         else {
             continue;
         };
-        key.looking.store(true, Ordering::Release);
-        tracing::debug!(provider = upstream.id, key = key.masked(), ?look, at = now.0, "looking at a key");
-        let (shared, upstream, key) = (Arc::clone(shared), Arc::clone(upstream), key);
-        looks.spawn(async move {
-            let seen = match look {
-                Needed::Source => reread(&shared, &upstream, &key).await,
-                Needed::SourceAndProbe => confirm(&shared, &upstream, &key).await,
-            };
-            key.looking.store(false, Ordering::Release);
-            if matches!(key.health(), Health::Suspect { .. }) {
-                // It was refused while this look was under way.
-                shared.wake_keeper.notify_one();
-            }
-            if seen {
-                upstream.changed();
-            }
-        });
+        if key.begin_look() {
+            tracing::debug!(provider = upstream.id, key = key.masked(), ?look, at = now.0, "looking at a key");
+            looks.spawn(self::look(Arc::clone(shared), Arc::clone(upstream), key, look));
+        }
+    }
+}
+
+/// Looks at a key. Who calls it has begun the look.
+pub(crate) async fn look(shared: Arc<Shared>, upstream: Arc<Upstream>, key: Arc<Key>, needed: Needed) {
+    let seen = match needed {
+        Needed::Source => reread(&shared, &upstream, &key).await,
+        Needed::SourceAndProbe => confirm(&shared, &upstream, &key).await,
+    };
+    key.end_look();
+    if matches!(key.health(), Health::Suspect { .. }) {
+        // It was refused while this look was under way.
+        shared.wake_keeper.notify_one();
+    }
+    if seen {
+        upstream.changed();
     }
 }
 
 /// What a key needs now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Needed {
+pub(crate) enum Needed {
     /// Its source may hold another value.
     Source,
     /// Its source, then a probe.
@@ -109,7 +112,9 @@ fn needed(shared: &Shared, upstream: &Upstream, key: &Key) -> Option<Needed> {
             let every = shared.resolver.settings().poll?;
             key.pace.poll_due(every, now).then_some(Needed::Source)
         }
-        Health::Active | Health::CoolingDown { .. } | Health::Probation { .. } => None,
+        Health::Active | Health::CoolingDown { .. } | Health::Probation { .. } => {
+            key.is_due_again(now).then_some(Needed::Source)
+        }
     }
 }
 
@@ -145,7 +150,11 @@ async fn offer(shared: &Shared, upstream: &Upstream, key: &Key, value: KeyValue)
     };
     let serves = !matches!(key.health(), Health::Suspect { .. } | Health::Quarantined { .. });
     match &old.stand_in {
-        None if old.fingerprint == value.fingerprint => false,
+        None if old.fingerprint == value.fingerprint => {
+            key.forget_passed_over();
+            false
+        }
+        None if serves && key.passes_over(value.fingerprint, clock::now()) => false,
         Some(_) if old.fingerprint == value.fingerprint => {
             tracing::info!(
                 provider = upstream.id,
@@ -200,12 +209,15 @@ async fn rotate(shared: &Shared, upstream: &Upstream, key: &Key, value: KeyValue
             cause = cause.slug(),
             "the source hands out a value that the provider refuses"
         );
-        // The last known good value serves: no reason to put a refused one in its place.
+        // A value serves: no reason to put a refused one in its place.
         if let Some(old) = key.value()
-            && let Some(stand_in) = &old.stand_in
             && !matches!(key.health(), Health::Suspect { .. } | Health::Quarantined { .. })
         {
-            stand_in.refuse(value.fingerprint);
+            match &old.stand_in {
+                Some(stand_in) => stand_in.refuse(value.fingerprint),
+                // A new key may take a while to become known at the provider: it is asked about again.
+                None => key.pass_over(value.fingerprint, &shared.backoff, clock::now()),
+            }
             return false;
         }
         if stand_in::take_over(shared, upstream, key, &value, cause).await {
@@ -223,8 +235,10 @@ async fn rotate(shared: &Shared, upstream: &Upstream, key: &Key, value: KeyValue
         shared.refresh_redactor();
         return false;
     }
+    shared.retire(key.value().as_ref());
     key.replace(value);
     shared.refresh_redactor();
+    shared.rotations.fetch_add(1, Ordering::Relaxed);
     upstream.changed();
     tracing::info!(provider = upstream.id, old, new, place = key.place(), "the key was rotated");
     true

@@ -40,7 +40,7 @@ pub(crate) struct Key {
     /// Whether the one request that probation allows is under way.
     trial: AtomicBool,
     /// Whether a look is under way.
-    pub(crate) looking: AtomicBool,
+    looking: AtomicBool,
     /// When its source is read next, for one that is not read on every tick.
     pub(crate) pace: Pace,
     pub(crate) counts: Counts,
@@ -98,6 +98,17 @@ struct Record {
     look: Option<String>,
     /// Why there is no value.
     miss: Option<String>,
+    /// The source's value, when the provider refuses it while the one before still serves.
+    passed_over: Option<PassedOver>,
+}
+
+/// A value that did not take over.
+#[derive(Clone, Copy, Debug)]
+struct PassedOver {
+    value: Fingerprint,
+    /// When it is asked about again.
+    retry_at: Moment,
+    round: u32,
 }
 
 /// What changed for a key.
@@ -166,7 +177,13 @@ impl Key {
             project: None,
             weight: 0,
             value: ArcSwapOption::empty(),
-            record: Mutex::new(Record { health: Health::Active, refusal: None, look: None, miss: None }),
+            record: Mutex::new(Record {
+                health: Health::Active,
+                refusal: None,
+                look: None,
+                miss: None,
+                passed_over: None,
+            }),
             standing: AtomicU64::new(pack(Health::Active)),
             models: Mutex::default(),
             benched_models: AtomicBool::new(false),
@@ -245,13 +262,51 @@ impl Key {
         self.record().look = Some(says);
     }
 
+    /// Takes the right to look at it, which one look at a time has.
+    pub(crate) fn begin_look(&self) -> bool {
+        !self.looking.swap(true, Ordering::AcqRel)
+    }
+
+    /// Gives that right back.
+    pub(crate) fn end_look(&self) {
+        self.looking.store(false, Ordering::Release);
+    }
+
+    /// Whether a look is under way.
+    pub(crate) fn is_looked_at(&self) -> bool {
+        self.looking.load(Ordering::Acquire)
+    }
+
+    /// Remembers a value that does not take over, and when it is asked about again.
+    pub(crate) fn pass_over(&self, value: Fingerprint, backoff: &Backoff, now: Moment) {
+        let mut record = self.record();
+        let before = record.passed_over.filter(|before| before.value == value);
+        let round = before.map_or(0, |before| before.round + 1);
+        record.passed_over = Some(PassedOver { value, retry_at: now.after(backoff.wait(round)), round });
+    }
+
+    /// Whether this value did not take over a moment ago.
+    pub(crate) fn passes_over(&self, value: Fingerprint, now: Moment) -> bool {
+        self.record().passed_over.is_some_and(|over| over.value == value && over.retry_at > now)
+    }
+
+    /// Whether a value that did not take over is to be asked about again.
+    pub(crate) fn is_due_again(&self, now: Moment) -> bool {
+        self.record().passed_over.is_some_and(|over| over.retry_at <= now)
+    }
+
+    /// The source holds the value in use again.
+    pub(crate) fn forget_passed_over(&self) {
+        self.record().passed_over = None;
+    }
+
     /// Puts another value in place: a rotation.
     pub(crate) fn replace(&self, value: KeyValue) {
         self.tell_service(true);
         self.open(&value);
         self.value.store(Some(Arc::new(value)));
         let mut record = self.record();
-        *record = Record { health: Health::Active, refusal: None, look: None, miss: None };
+        *record = Record { health: Health::Active, refusal: None, look: None, miss: None, passed_over: None };
         self.standing.store(pack(Health::Active), Ordering::Release);
         drop(record);
         self.models().clear();

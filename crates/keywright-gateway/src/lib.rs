@@ -42,6 +42,7 @@ mod shared;
 mod stand_in;
 mod start;
 mod upgrade;
+mod watch;
 mod wire;
 
 pub use config::{

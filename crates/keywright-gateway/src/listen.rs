@@ -27,6 +27,7 @@ use crate::keeper;
 use crate::serve;
 use crate::shared::Shared;
 use crate::start::StartError;
+use crate::watch;
 use crate::wire::{HeadWatch, Watched};
 
 /// Where the gateway listens, and how it is stopped.
@@ -88,6 +89,7 @@ async fn control(
 ) {
     let mut tasks = JoinSet::new();
     tasks.spawn(keeper::keep(Arc::clone(&shared)));
+    tasks.spawn(watch::watch(Arc::clone(&shared)));
     if let Some(admin) = admin.and_then(|admin| TcpListener::from_std(admin).ok()) {
         tasks.spawn(serve_admin(Arc::clone(&shared), admin));
     }

@@ -104,6 +104,7 @@ fn gateway(shared: &Shared, page: &mut Page) {
         ),
         ("keywright_connections", "Open connections from callers.", read(&shared.connections)),
         ("keywright_refused_total", "Requests that the gateway itself refused.", read(&shared.refused)),
+        ("keywright_rotations_total", "Keys replaced by another value of their source.", read(&shared.rotations)),
         ("keywright_reloads_total", "Configurations taken over.", read(&shared.reloads)),
         (
             "keywright_reload_failures_total",

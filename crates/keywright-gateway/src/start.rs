@@ -4,8 +4,8 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -138,6 +138,8 @@ impl Gateway {
             last_failure: LastFailureSlot::default(),
             reloads: AtomicU64::new(0),
             reload_failures: AtomicU64::new(0),
+            rotations: AtomicU64::new(0),
+            retired: Mutex::default(),
             reload_error: ArcSwapOption::empty(),
             workers,
         });

@@ -181,6 +181,19 @@ impl Resolver {
         })
     }
 
+    /// The file that a reference is read from, for sources that are files.
+    pub fn file_of(&self, reference: &Reference) -> Option<PathBuf> {
+        match reference {
+            Reference::Dotenv { path, .. } | Reference::File { path, .. } | Reference::Age { path, .. } => {
+                Some(self.directory.join(path))
+            }
+            Reference::Systemd { name, .. } => {
+                Some(Path::new(&self.environment.value("CREDENTIALS_DIRECTORY")?).join(name))
+            }
+            _ => None,
+        }
+    }
+
     /// Reads a whole dotenv file, for [`Resolver::discover`].
     pub async fn dotenv(&self, path: &Path) -> Result<Dotenv, SourceError> {
         self.dotenv_file(path).contents().await
