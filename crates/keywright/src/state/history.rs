@@ -44,6 +44,13 @@ pub struct Event {
     pub what: Happening,
 }
 
+impl Event {
+    /// Whether the key is not to serve again: what an account lacks may come back, a key that is refused does not.
+    pub(super) fn ends_service(&self) -> bool {
+        matches!(self.what, Happening::Bad { cause } if cause.bench() == Bench::Key)
+    }
+}
+
 /// What happened to a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Happening {
@@ -172,10 +179,7 @@ fn note(transaction: &Transaction<'_>, event: &Event) -> rusqlite::Result<()> {
         }
         Happening::Bad { cause } => transaction.execute(BAD, params![provider, key, at, cause.slug()])?,
     };
-    // What an account lacks may come back; a key that is refused does not serve again.
-    if let Happening::Bad { cause } = event.what
-        && cause.bench() == Bench::Key
-    {
+    if event.ends_service() {
         recall::forget(transaction, provider, fingerprint)?;
     }
     Ok(())

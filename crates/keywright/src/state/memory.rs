@@ -49,6 +49,8 @@ enum Message {
         secret: Secret,
         at: Timestamp,
     },
+    /// Without a history, a refused value is forgotten all the same.
+    Forget(Subject),
     StandsIn {
         place: Place,
         since: Option<Timestamp>,
@@ -92,8 +94,10 @@ impl Memory {
 
     /// Notes an event soon. It never waits: when the writer is far behind, the event is counted as lost.
     pub fn note(&self, event: Event) {
-        if self.0.keeps.history || self.0.keeps.last_known_good.is_some() {
+        if self.0.keeps.history {
             self.send(Message::Note(event));
+        } else if event.ends_service() {
+            self.send(Message::Forget(event.subject));
         }
     }
 
@@ -188,6 +192,10 @@ impl Writer {
                         self.write(&mut events);
                         let kept = recall::remember(&mut self.history.store, &self.seal, &place, &subject, &secret, at);
                         self.judge(kept, 1);
+                    }
+                    Message::Forget(subject) => {
+                        let forgotten = recall::forget_value(&mut self.history.store, &subject);
+                        self.judge(forgotten, 1);
                     }
                     Message::StandsIn { place, since } => {
                         self.write(&mut events);

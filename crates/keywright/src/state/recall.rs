@@ -116,6 +116,11 @@ pub(super) fn all(store: &mut Store) -> Result<Vec<Remembered>, StateError> {
     })
 }
 
+/// Forgets a value that the provider refuses, and nothing else.
+pub(super) fn forget_value(store: &mut Store, subject: &Subject) -> Result<(), StateError> {
+    store.write(|transaction| forget(transaction, &subject.provider, &subject.fingerprint))
+}
+
 /// Forgets a value that the provider refuses.
 pub(super) fn forget(transaction: &Transaction<'_>, provider: &str, value: &Fingerprint) -> rusqlite::Result<()> {
     let sql = "DELETE FROM last_known_good WHERE provider = ?1 AND fingerprint = ?2";

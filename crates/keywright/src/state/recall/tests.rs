@@ -2,7 +2,7 @@ use keywright_core::Cause;
 
 use super::*;
 use crate::sources::{Miss, Reference, SourceError};
-use crate::state::{Directory, Event, Happening, Keeps, Memory};
+use crate::state::{Directory, Event, Happening, History, Keeps, Memory};
 
 const KEY: &str = "sk-proj-4711abcdefghijklmnopqrstuvwxyz";
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -77,6 +77,26 @@ fn a_refused_value_is_forgotten_and_one_without_credit_is_not() {
         assert!(memory.flush(PATIENCE));
         assert_eq!(recalled(&memory).as_deref(), expected, "{cause:?}");
     }
+}
+
+#[test]
+fn without_a_history_values_are_kept_and_forgotten_and_nothing_is_noted() {
+    let home = tempfile::tempdir().expect("a folder");
+    let keeps = Keeps { history: false, last_known_good: Some(DAY), scope: "/app".to_owned() };
+    let memory = Memory::start(&directory(&home), keeps).expect("started");
+    remember(&memory, KEY, Duration::ZERO);
+    let subject = memory.subject("openai", &Secret::new(KEY), "env://ANYWHERE");
+    for (what, expected) in [
+        (Happening::Good { served: 1 }, Some(KEY)),
+        (Happening::Bad { cause: Cause::QuotaExhausted }, Some(KEY)),
+        (Happening::Bad { cause: Cause::InvalidKey }, None),
+    ] {
+        memory.note(Event { subject: subject.clone(), at: Timestamp::now(), what });
+        assert!(memory.flush(PATIENCE));
+        assert_eq!(recalled(&memory).as_deref(), expected, "{what:?}");
+    }
+    let mut history = History::open(&directory(&home)).expect("opened");
+    assert_eq!(history.entries(None).expect("read"), []);
 }
 
 #[test]
