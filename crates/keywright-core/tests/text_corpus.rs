@@ -208,3 +208,17 @@ const PROVIDERS: &[&str] = &[
     "xai",
     "litellm",
 ];
+
+#[test]
+fn an_answer_of_the_gateway_names_its_cause_itself() {
+    let text = "openai.InternalServerError: Error code: 503 - {'error': {'message': 'keywright: no usable key for OpenAI: \
+                sk-proj-…6JpU (.env:2): the provider does not know this key [invalid_key]; sk-proj-…aB3x (.env:3): the key worked \
+                before and was revoked [revoked_or_rotated].', 'type': 'server_error', 'code': 'keywright'}}\n";
+    let found = explain(text);
+    assert_eq!(
+        (found[0].cause, found[0].provider.as_str()),
+        (keywright_core::Cause::InvalidKey, "openai"),
+        "{found:?}"
+    );
+    assert_eq!(found.len(), 1, "{found:?}");
+}

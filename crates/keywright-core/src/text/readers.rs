@@ -47,6 +47,7 @@ pub(super) fn read(symptom: &Symptom, before: &str, after: &str, parts: Option<&
                 character(&mut meaning, Some(c), number(parts, "position"));
             }
         }
+        Reads::OwnCause => meaning.cause = Cause::from_slug(part(parts, "cause")?)?,
         Reads::VariableBefore => meaning.variable = Some(variable_before(before)?),
         Reads::VariableHere => {
             let end = before.trim_end_matches(|c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');

@@ -89,6 +89,8 @@ pub(super) enum Reads {
     VariableBefore,
     /// The variable's name that ends with the words.
     VariableHere,
+    /// The slug of a cause, from an answer of our own.
+    OwnCause,
 }
 
 /// A service that is no LLM provider.

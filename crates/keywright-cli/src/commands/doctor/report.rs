@@ -1,4 +1,4 @@
-//! What doctor found. Text and JSON are views of this one value; `doctor.schema.json` describes it.
+//! What doctor found. Text and JSON are views of this one value.
 
 use keywright::survey::{Credential, Standing, Survey};
 use keywright_core::inspect::{Finding, Place, Severity};
