@@ -137,6 +137,7 @@ fn pasted_prefix(value: &str) -> Option<&str> {
     let (name, rest) = value.split_once(['=', ':'])?;
     let bare = name.strip_prefix("export ").unwrap_or(name).trim_matches(['"', '\'', ' ']);
     let named = is_variable_name(bare)
+        && bare.len() <= LONGEST_NAME
         && (bare.contains('_') || name.starts_with("export "))
         && (bare.chars().all(|c| !c.is_ascii_lowercase()) || bare.to_ascii_lowercase().contains("key"));
     let value_follows = !rest.trim_start_matches([' ', '=']).is_empty();
@@ -154,5 +155,7 @@ fn shown(pasted: &str) -> String {
 
 const SCHEMES: &[&str] =
     &["Authorization: ", "Authorization:", "Bearer ", "x-api-key: ", "api-key: ", "--api-key=", "--api-key "];
+/// What is longer and looks like a name may be a secret.
+const LONGEST_NAME: usize = 40;
 /// Longer names are cut.
 const LONGEST_SHOWN: usize = 60;
