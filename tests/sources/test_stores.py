@@ -147,14 +147,17 @@ class Person:
 
     def __init__(self, home: Home, *arguments: str) -> None:
         self.seen = ""
+        self.waited = 0
         self.process, self.terminal = pty.fork()
         if self.process == 0:
             os.chdir(home.folder)
             os.execve(str(harness.keywright()), ["keywright", "keys", *arguments], home.environment)
 
     def waits_for(self, text: str) -> None:
-        while text not in self.seen:
+        """Something that comes after what was waited for before."""
+        while text not in self.seen[self.waited :]:
             assert self._read(), f"no `{text}` in: {self.seen}"
+        self.waited = self.seen.index(text, self.waited) + len(text)
 
     def types(self, text: str) -> None:
         os.write(self.terminal, text.encode() + b"\r")
@@ -231,6 +234,8 @@ def test_a_passphrase_closes_a_new_vault_and_is_asked_for_again(tmp_path: pathli
     person.waits_for("Passphrase of the key vault")
     person.types("battery staple")
     person.waits_for("that passphrase does not open it")
+    # Nobody types before being asked, and what comes before the question is not hidden.
+    person.waits_for("Passphrase of the key vault")
     person.types("correct horse")
     assert person.ends() == 0, person.seen
     assert "key vault, openai" in person.seen and key not in person.seen
