@@ -204,15 +204,17 @@ class Gateway(Program):
         options: typing.Sequence[str] = (),
         *,
         with_helpers: bool = False,
+        folder: pathlib.Path | None = None,
     ) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="keywright-test-")
-        self.folder = pathlib.Path(self._folder.name)
+        """A folder that is given stays when the gateway stops: the next one finds what this one remembered."""
+        self._folder = None if folder else tempfile.TemporaryDirectory(prefix="keywright-test-")
+        self.folder = folder or pathlib.Path(self._folder.name)
         for name, text in (files or {}).items():
             (self.folder / name).write_text(text)
             (self.folder / name).chmod(0o600)
         (self.folder / "keywright.toml").write_text(configuration)
         if with_helpers:
-            allow(self.folder / "keywright.toml", str(self.folder))
+            allow(self.folder / "keywright.toml", str(self.folder), environment)
         super().__init__(["serve", "--config", "keywright.toml", "--json", *options], environment, str(self.folder))
         event = self.announcement()
         self.url = url_of(event["listen"])
@@ -222,13 +224,18 @@ class Gateway(Program):
         try:
             return super().stop()
         finally:
-            self._folder.cleanup()
+            if self._folder:
+                self._folder.cleanup()
 
 
-def allow(file: pathlib.Path, home: str) -> None:
+def allow(file: pathlib.Path, home: str, environment: dict[str, str] | None = None) -> None:
     """Lets a configuration run its helpers."""
     subprocess.run(
-        [keywright(), "config", "allow", file], env=surroundings(home), check=True, capture_output=True, timeout=DEADLINE_SECONDS
+        [keywright(), "config", "allow", file],
+        env=surroundings(home) | (environment or {}),
+        check=True,
+        capture_output=True,
+        timeout=DEADLINE_SECONDS,
     )
 
 
