@@ -3,6 +3,8 @@
 //! The edges of Keywright's rules: where keys are read from, how a provider is reached, and the one
 //! free question that proves a key; and the survey of what is set on this machine.
 
+#[cfg(any(feature = "clouds", feature = "state"))]
+mod calendar;
 pub mod exchange;
 #[cfg(any(feature = "clouds", feature = "state"))]
 mod hex;
