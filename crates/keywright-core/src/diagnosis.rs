@@ -123,11 +123,25 @@ impl Diagnosis {
         cause.slug().clone_into(&mut self.page);
     }
 
+    /// Whether nothing has named the provider so far.
+    pub fn is_unnamed(&self) -> bool {
+        self.provider == UNNAMED
+    }
+
+    /// Names the provider that the evidence found; its fixes speak of its own names.
+    pub fn attribute(&mut self, provider: &str) {
+        provider.clone_into(&mut self.provider);
+        self.fixes = crate::page::fixes(self.cause, provider);
+    }
+
     /// What happened, in one line: the title of the cause's page.
     pub fn title(&self) -> &'static str {
         crate::page::cause_page(self.cause).title
     }
 }
+
+/// What stands in the place of a provider's id where nothing names one.
+pub const UNNAMED: &str = "unknown";
 
 /// The version of the JSON shape of a diagnosis.
 pub const SCHEMA: u32 = 1;
@@ -195,7 +209,7 @@ mod tests {
         };
         let causes: Vec<&str> = Cause::VARIANTS.iter().map(|cause| cause.slug()).collect();
         assert_eq!(texts(&schema["$defs"]["cause"]["enum"]), causes);
-        let printed = Diagnosis::new("unknown", Cause::Other, Confidence::Possible);
+        let printed = Diagnosis::new(UNNAMED, Cause::Other, Confidence::Possible);
         let printed = serde_json::to_value(printed).expect("it is JSON");
         let mut fields: Vec<&String> = printed.as_object().expect("an object").keys().collect();
         let mut required = texts(&schema["$defs"]["diagnosis"]["required"]);

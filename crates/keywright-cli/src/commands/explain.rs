@@ -5,7 +5,7 @@ mod input;
 
 use std::path::{Path, PathBuf};
 
-use keywright_core::diagnosis::Confidence;
+use keywright_core::diagnosis::{Confidence, UNNAMED};
 use keywright_core::text::{Found, Reader};
 use keywright_core::{Cause, Diagnosis, Verdict, Witness};
 use serde::Serialize;
@@ -163,7 +163,7 @@ fn print_text(told: &[Told], terminal: &Terminal) -> Result<(), CliError> {
 
 /// What is printed for a text that tells of no failure.
 fn nothing() -> Diagnosis {
-    Diagnosis::new("unknown", Cause::Other, Confidence::Possible)
+    Diagnosis::new(UNNAMED, Cause::Other, Confidence::Possible)
         .with_evidence(Witness::Text, "nothing in the text tells of a failed call")
 }
 

@@ -4,9 +4,9 @@ use super::context::Context;
 use super::observe::Observation;
 use super::readers::Meaning;
 use super::rules::Rules;
-use super::{Clues, Found};
+use super::{Clues, Found, Unsendable};
 use crate::cause::{Cause, Verdict};
-use crate::diagnosis::{Confidence, Diagnosis, Witness};
+use crate::diagnosis::{Confidence, Diagnosis, UNNAMED, Witness};
 
 /// How much a finding weighs against others of the same part of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +46,8 @@ pub(super) struct Finding {
     pub(super) answered_by: Option<&'static str>,
     /// The variable that the words name.
     pub(super) variable: Option<String>,
+    /// The character of the key that could not be sent.
+    pub(super) unsendable: Option<Unsendable>,
     /// Whether a connection was refused.
     pub(super) refused_connection: bool,
     /// Whether the provider echoed the key.
@@ -80,6 +82,7 @@ impl Finding {
             echo: None,
             answered_by: None,
             variable: None,
+            unsendable: None,
             refused_connection: false,
             key_seen: false,
             either_model_or_access: false,
@@ -92,6 +95,7 @@ impl Finding {
         let mut finding =
             Self::plain(observation, context, rank, meaning.cause, meaning.confidence, meaning.says.clone());
         finding.alternatives.clone_from(&meaning.alternatives);
+        finding.unsendable = meaning.unsendable;
         finding
     }
 
@@ -116,6 +120,7 @@ impl Finding {
         if self.echo.is_none() {
             self.echo.clone_from(&other.echo);
         }
+        self.unsendable = self.unsendable.or(other.unsendable);
         if other.rank > self.rank || other.confidence > self.confidence {
             self.rank = self.rank.max(other.rank);
             self.confidence = self.confidence.max(other.confidence);
@@ -130,7 +135,7 @@ impl Finding {
 
     /// The diagnosis, with every other cause that leaves the same text.
     pub(super) fn found(&self) -> Found {
-        let provider = self.provider.as_deref().unwrap_or("unknown");
+        let provider = self.provider.as_deref().unwrap_or(UNNAMED);
         let mut diagnosis = Diagnosis::new(provider, self.cause, self.confidence);
         if let Some(verdict) = self.verdict {
             diagnosis.verdict = verdict;
@@ -147,7 +152,12 @@ impl Finding {
         for says in &self.says {
             diagnosis = diagnosis.with_evidence(Witness::Text, says.clone());
         }
-        let clues = Clues { echo: self.echo.clone(), variable: self.variable.clone(), answered_by: self.answered_by };
+        let clues = Clues {
+            echo: self.echo.clone(),
+            variable: self.variable.clone(),
+            answered_by: self.answered_by,
+            unsendable: self.unsendable,
+        };
         Found { line: self.line, again: self.again, left_out: false, clues, diagnosis }
     }
 }

@@ -140,7 +140,7 @@ fn assignment(line: &str) -> Option<(String, Meaning)> {
 }
 
 fn meaning(cause: Cause, confidence: Confidence, says: &str) -> Meaning {
-    Meaning { cause, confidence, alternatives: Vec::new(), says: says.to_owned(), variable: None }
+    Meaning { cause, confidence, alternatives: Vec::new(), says: says.to_owned(), variable: None, unsendable: None }
 }
 
 static AUTHORIZATION: LazyLock<Regex> = LazyLock::new(|| {

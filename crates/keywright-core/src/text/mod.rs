@@ -58,12 +58,23 @@ pub struct Clues {
     pub variable: Option<String>,
     /// The id of the provider whose words these are.
     pub answered_by: Option<&'static str>,
+    /// The character of the key that could not be sent.
+    pub unsendable: Option<Unsendable>,
+}
+
+/// A character that an HTTP library could not send, and where in the key it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unsendable {
+    /// Its index in the key, from 0.
+    pub at: usize,
+    /// The character.
+    pub character: char,
 }
 
 impl Found {
     fn is_same_as(&self, other: &Self) -> bool {
         let (one, two) = (&self.diagnosis, &other.diagnosis);
-        one.cause == two.cause && (one.provider == two.provider || [one, two].iter().any(|it| it.provider == "unknown"))
+        one.cause == two.cause && (one.provider == two.provider || one.is_unnamed() || two.is_unnamed())
     }
 }
 

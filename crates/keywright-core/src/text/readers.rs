@@ -4,8 +4,8 @@
 
 use regex::Captures;
 
-use super::MASKED_ELLIPSIS;
 use super::rules::{Reads, Symptom};
+use super::{MASKED_ELLIPSIS, Unsendable};
 use crate::cause::Cause;
 use crate::diagnosis::Confidence;
 use crate::inspect::name_of;
@@ -19,6 +19,8 @@ pub(super) struct Meaning {
     pub(super) says: String,
     /// The variable that the words name.
     pub(super) variable: Option<String>,
+    /// The character of the key that the words name.
+    pub(super) unsendable: Option<Unsendable>,
 }
 
 /// What a symptom means, given what stands before and after its words. `None` if it means nothing here.
@@ -29,6 +31,7 @@ pub(super) fn read(symptom: &Symptom, before: &str, after: &str, parts: Option<&
         alternatives: symptom.alternatives.clone(),
         says: symptom.says.clone(),
         variable: part(parts, "variable").map(str::to_owned),
+        unsendable: None,
     };
     match symptom.reads {
         Reads::Nothing => {}
@@ -127,7 +130,11 @@ fn character(meaning: &mut Meaning, c: Option<char>, position: Option<usize>) {
     };
     let place = match position {
         // `Bearer ` stands before the key; with `x-api-key` nothing does.
-        Some(at) if at >= BEARER => format!(" is character {} of the key", at - BEARER + 1),
+        Some(at) if at >= BEARER => {
+            let at = at - BEARER;
+            meaning.unsendable = Some(Unsendable { at, character: c });
+            format!(" is character {} of the key", at + 1)
+        }
         Some(at) => format!(" is character {} of the header's value", at + 1),
         None => " is in the value".to_owned(),
     };

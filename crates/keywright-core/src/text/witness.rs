@@ -4,7 +4,7 @@
 //! key was used, where it stands and what is wrong with it there, always as evidence of its own kind.
 
 use super::echo;
-use super::{Clues, Found};
+use super::{Clues, Found, Unsendable};
 use crate::cause::{Cause, Verdict};
 use crate::diagnosis::{Confidence, Diagnosis, Witness};
 use crate::inspect::{Finding, Holder, Severity};
@@ -57,10 +57,45 @@ pub fn testify(found: &mut Found, here: &Here<'_>) {
     if diagnosis.verdict != Verdict::Auth {
         return surroundings(diagnosis, here);
     }
+    if diagnosis.is_unnamed() {
+        owner(diagnosis, clues, here);
+    }
     match clues.echo.as_deref().filter(|echo| echo::tells_apart(echo)) {
         Some(echo) => echoed(diagnosis, clues, echo, here),
         None if matches!(diagnosis.cause, Cause::MissingKey | Cause::EnvNotLoaded) => unset(diagnosis, clues, here),
         None => unseen(diagnosis, clues, here),
+    }
+}
+
+/// The text names no provider. If one key here, or several of one provider, look like the one that it tells of, it is
+/// that provider's.
+fn owner(diagnosis: &mut Diagnosis, clues: &Clues, here: &Here<'_>) {
+    let echo = clues.echo.as_deref().filter(|echo| echo::tells_apart(echo));
+    let alike = |key: &&KeyHere<'_>| match (echo, clues.unsendable) {
+        (Some(echo), _) => echo::is_of(echo, key.secret),
+        (None, Some(unsendable)) => unsendable.is_in(key.secret),
+        (None, None) => false,
+    };
+    let mut alike = here.keys.iter().filter(alike);
+    let Some(first) = alike.next() else {
+        return;
+    };
+    if alike.any(|other| other.provider != first.provider) {
+        return;
+    }
+    diagnosis.attribute(first.provider);
+    if let (None, Some(unsendable)) = (echo, clues.unsendable) {
+        let (at, name, place) = (unsendable.at + 1, first.name, &first.place);
+        says(
+            diagnosis,
+            format!("`{name}` of {place} has that character as its character {at}, and no other provider's key here"),
+        );
+    }
+}
+
+impl Unsendable {
+    fn is_in(self, key: &Secret) -> bool {
+        key.expose().chars().nth(self.at) == Some(self.character)
     }
 }
 

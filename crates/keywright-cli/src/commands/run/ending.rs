@@ -119,7 +119,7 @@ impl<'a> Ending<'a> {
 
 /// Whether the program only repeats, less surely, what the gateway answered.
 fn is_echo(found: &Found, seen: &Diagnosis) -> bool {
-    let same_provider = found.diagnosis.provider == seen.provider || found.diagnosis.provider == "unknown";
+    let same_provider = found.diagnosis.provider == seen.provider || found.diagnosis.is_unnamed();
     same_provider && (found.diagnosis.cause == seen.cause || found.diagnosis.confidence != Confidence::Certain)
 }
 

@@ -114,6 +114,35 @@ fn other_providers_keys_say_nothing() {
     assert_eq!((before.cause, before.confidence), (after.cause, after.confidence));
 }
 
+/// A header that `requests` could not encode: no provider, no host, no variable.
+fn unsendable() -> Found {
+    let text = "UnicodeEncodeError: 'latin-1' codec can't encode character '\\u200b' in position 19: ordinal not in range(256)";
+    explain(text.as_bytes(), &Redactor::default()).remove(0)
+}
+
+#[test]
+fn the_character_that_could_not_be_sent_tells_whose_key_it_was() {
+    let clean = Secret::new(KEY);
+    let hidden = Secret::new("fw_3ZQm7vT2x\u{200b}Z9aLk4RtY8bNc");
+    let fireworks = KeyHere { provider: "fireworks", name: "FIREWORKS_API_KEY", ..key(&hidden, &[]) };
+    assert!(unsendable().diagnosis.is_unnamed());
+
+    let named = told(unsendable(), vec![key(&clean, &[]), fireworks.clone()]);
+    assert_eq!(named.provider, "fireworks");
+    assert_eq!(
+        environment(&named)[0],
+        "`FIREWORKS_API_KEY` of .env:3 has that character as its character 13, and no other provider's key here"
+    );
+    assert!(named.fixes.iter().all(|fix| !format!("{fix:?}").contains("OPENAI_API_KEY")), "{named:?}");
+
+    let elsewhere = Secret::new("fw_3ZQm7vT2xZ\u{200b}9aLk4RtY8bNc");
+    let moved = KeyHere { secret: &elsewhere, ..fireworks.clone() };
+    assert!(told(unsendable(), vec![key(&clean, &[]), moved]).is_unnamed());
+
+    let both = Secret::new("sk-proj-Qm7v\u{200b}T2xZ9aLk4RtY8bNc");
+    assert!(told(unsendable(), vec![key(&both, &[]), fireworks]).is_unnamed(), "two keys are alike");
+}
+
 #[test]
 fn what_is_no_matter_of_keys_is_left_alone() {
     let secret = Secret::new(KEY);
