@@ -46,6 +46,6 @@ Usage: cargo xtask <CHORE> [OPTIONS]
   test [--only NAME…] [--list]    install what the tests need, run all of them, count them
   conformance [--only NAME…]      run the SDKs' own suites directly and through the gateway, and compare
   pages verify [--write]          run the programs of the error pages, and record what they did
-  bench gateway [OPTIONS]         measure the gateway beside its peers; see bench/README.md
+  bench gateway|explain|start     measure each beside its peers; see bench/README.md
 
 Everything that is downloaded goes to target/test-env and is kept until its list of versions changes.";

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: the gateway beside nginx, a bare hyper proxy and no proxy at all; `explain` beside ripgrep.
+//! `cargo xtask bench`: the gateway beside nginx, a bare hyper proxy and no proxy at all; `explain` beside ripgrep; `run` beside `env`.
 //!
 //! `bench/README.md` says how to repeat a run and what each number covers.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
@@ -18,6 +18,7 @@ mod process;
 mod profile;
 mod report;
 mod rounds;
+mod start;
 mod statistics;
 mod upstream;
 mod usage;
@@ -51,6 +52,8 @@ fn dispatch(args: &[String]) -> Result<()> {
         "explain" if rest.iter().any(|word| word == "--help" || word == "-h") => help(),
         // It only starts programs and waits, so it need not be optimised itself.
         "explain" => explain::run(rest),
+        "start" if rest.iter().any(|word| word == "--help" || word == "-h") => help(),
+        "start" => start::run(rest),
         "upstream" => upstream::run(rest),
         "floor" => floor::run(rest),
         "help" | "--help" | "-h" => help(),

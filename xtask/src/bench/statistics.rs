@@ -23,6 +23,13 @@ impl Spread {
         let median = if values.len() % 2 == 1 { values[half] } else { f64::midpoint(values[half - 1], values[half]) };
         Some(Self { median, least, most })
     }
+
+    /// A cell of a table: the median, with least and most behind it.
+    pub(crate) fn cell(values: impl IntoIterator<Item = f64>, digits: usize) -> String {
+        Self::of(values).map_or_else(String::new, |Self { median, least, most }| {
+            format!("{median:.digits$} ({least:.digits$}–{most:.digits$})")
+        })
+    }
 }
 
 /// The median, or zero without values.

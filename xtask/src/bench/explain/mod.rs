@@ -117,17 +117,15 @@ fn long_logs(options: &Options, contenders: &[Contender], scratch: &Scratch) -> 
 }
 
 fn long_row(log: Log, name: &str, rans: &[Ran], rg: &[Ran], bytes: u64) -> String {
-    let speed = Spread::of(rans.iter().map(|ran| bytes as f64 / 1e6 / ran.cpu.max(0.01)));
-    let beside = Spread::of(rans.iter().zip(rg).map(|(ran, rg)| ran.cpu / rg.cpu.max(0.01)));
+    let speed = Spread::cell(rans.iter().map(|ran| bytes as f64 / 1e6 / ran.cpu.max(0.01)), 0);
+    let beside = Spread::cell(rans.iter().zip(rg).map(|(ran, rg)| ran.cpu / rg.cpu.max(0.01)), 2);
     let middle = |value: fn(&Ran) -> f64| super::statistics::median(rans.iter().map(value));
     let peak = rans.iter().map(|ran| ran.peak_kib).max().unwrap_or_default() as f64 / 1_024.0;
     format!(
-        "| {} | {name} | {} | {:.2} | {:.2} | {peak:.0} | {} |",
+        "| {} | {name} | {speed} | {:.2} | {:.2} | {peak:.0} | {beside} |",
         log.name(),
-        spread(speed, 0),
         middle(|ran| ran.cpu),
         middle(|ran| ran.wall),
-        spread(beside, 2),
     )
 }
 
@@ -146,12 +144,6 @@ fn small_trace(options: &Options, contenders: &[Contender], scratch: &Scratch) -
         "|---|--:|".to_owned(),
     ];
     let rows = contenders.iter().zip(all);
-    lines.extend(rows.map(|(contender, times)| format!("| {} | {} |", contender.name, spread(Spread::of(times), 1))));
+    lines.extend(rows.map(|(contender, times)| format!("| {} | {} |", contender.name, Spread::cell(times, 1))));
     Ok(lines)
-}
-
-fn spread(spread: Option<Spread>, digits: usize) -> String {
-    spread.map_or_else(String::new, |Spread { median, least, most }| {
-        format!("{median:.digits$} ({least:.digits$}–{most:.digits$})")
-    })
 }
