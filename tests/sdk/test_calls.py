@@ -31,31 +31,3 @@ def test_an_upload_of_30_mib(stage):
 def test_an_upload_of_30_mib_survives_a_revoked_key(stage):
     stage.revoke(stage.keys[0])
     stage.sdk.upload(stage.client(), bytes(30 * 1024 * 1024))
-
-
-@pytest.mark.openai
-def test_assistants(stage):
-    """The whole arc of an old app: assistant, thread, message, run, streamed run, answer."""
-    stage.emulator.settings(assistants="live")
-    try:
-        beta = stage.client().beta
-        assistant = beta.assistants.create(model=stage.sdk.model, instructions="Be brief.")
-        thread = beta.threads.create()
-        beta.threads.messages.create(thread.id, role="user", content="Say hello.")
-        run = beta.threads.runs.create(thread.id, assistant_id=assistant.id)
-        assert beta.threads.runs.retrieve(run.id, thread_id=thread.id).id == run.id
-        with beta.threads.runs.stream(thread_id=thread.id, assistant_id=assistant.id) as stream:
-            assert "".join(stream.text_deltas)
-        said = beta.threads.messages.list(thread.id)
-        assert {message.role for message in said} == {"user", "assistant"}
-        assert beta.assistants.delete(assistant.id).deleted
-    finally:
-        stage.emulator.settings(assistants="gone")
-
-
-@pytest.mark.openai
-def test_assistants_that_are_gone_are_a_404_and_no_failover(stage):
-    with pytest.raises(stage.sdk.sdk.NotFoundError):
-        stage.client().beta.assistants.create(model=stage.sdk.model)
-    assert stage.calls(stage.keys[0]) == {404: 1}
-    assert stage.calls(stage.keys[1]) == {}

@@ -222,3 +222,30 @@ fn an_answer_of_the_gateway_names_its_cause_itself() {
     );
     assert_eq!(found.len(), 1, "{found:?}");
 }
+
+#[test]
+fn a_404_of_the_assistants_is_told_as_their_end() {
+    let python = "Traceback (most recent call last):\n  File \"/app/main.py\", line 6, in <module>\n    beta.threads.create()\n  \
+                  File \"/venv/lib/python3.11/site-packages/openai/resources/beta/threads/threads.py\", line 132, in create\n    \
+                  return self._post(\n  File \"/venv/lib/python3.11/site-packages/openai/_base_client.py\", line 1047, in request\n    \
+                  raise self._make_status_error_from_response(err.response) from None\nopenai.NotFoundError: Error code: 404\n";
+    let node = "NotFoundError: 404 status code (no body)\n    at OpenAI.makeRequest (/app/node_modules/openai/client.js:310:30)\n    \
+                at async Assistants.create (/app/node_modules/openai/resources/beta/assistants.js:21:5) {\n  status: 404,\n";
+    let requests = "requests.exceptions.HTTPError: 404 Client Error: Not Found for url: https://api.openai.com/v1/threads/thread_1\n";
+    let gateway = "openai.NotFoundError: Error code: 404 - {'error': {'message': 'keywright: OpenAI answered 404 with an empty body: \
+                   the Assistants API was shut down on 2026-08-26 [assistants_gone]. Fix: Move.', 'code': 'assistants_gone'}}\n";
+    for text in [python, node, requests, gateway] {
+        let found = explain(text);
+        assert_eq!(found[0].cause, keywright_core::Cause::AssistantsGone, "{text}{found:?}");
+    }
+}
+
+#[test]
+fn a_404_of_another_call_is_not_the_assistants_end() {
+    let models = "requests.exceptions.HTTPError: 404 Client Error: Not Found for url: https://api.openai.com/v1/chat/completions\n";
+    let living = "  assistant = client.beta.assistants.retrieve('asst_1')\nopenai.NotFoundError: Error code: 404 - {'error': {'message': \
+                  \"No assistant found with id 'asst_1'.\", 'type': 'invalid_request_error', 'param': None, 'code': None}}\n";
+    for text in [models, living] {
+        assert_ne!(explain(text)[0].cause, keywright_core::Cause::AssistantsGone, "{text}");
+    }
+}

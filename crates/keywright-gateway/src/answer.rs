@@ -60,13 +60,7 @@ impl Refusal {
 
     /// The answer. Callers' SDKs must not retry it by themselves: the gateway has tried what there is.
     pub(crate) fn response(&self) -> Response<Down> {
-        let message = match &self.help {
-            Some(help) => format!("{}. {help}", self.message.trim_end_matches('.')),
-            None => self.message.clone(),
-        };
-        let kind = if self.status.is_client_error() { "invalid_request_error" } else { "keywright_error" };
-        let body = json!({"error": {"message": message, "type": kind, "param": null, "code": self.code}});
-        let mut response = json_response(self.status, &body);
+        let mut response = json_response(self.status, &self.body());
         let headers = response.headers_mut();
         headers.insert(X_ORIGIN, HeaderValue::from_static("gateway"));
         headers.insert(X_CAUSE, HeaderValue::from_static(self.cause.slug()));
@@ -82,6 +76,16 @@ impl Refusal {
         }
         response.extensions_mut().insert(Failure::Refusal { spec: None, refusal: self.clone() });
         response
+    }
+
+    /// The answer's body.
+    pub(crate) fn body(&self) -> serde_json::Value {
+        let message = match &self.help {
+            Some(help) => format!("{}. {help}", self.message.trim_end_matches('.')),
+            None => self.message.clone(),
+        };
+        let kind = if self.status.is_client_error() { "invalid_request_error" } else { "keywright_error" };
+        json!({"error": {"message": message, "type": kind, "param": null, "code": self.code}})
     }
 }
 

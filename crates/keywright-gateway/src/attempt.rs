@@ -284,7 +284,11 @@ impl Journey<'_> {
         }
         let redactor = self.shared.redactor.load();
         let status = head.status.as_u16();
-        let mut response = judge::scrubbed(head, &body, &redactor);
+        let wordless = body.is_empty() && head.status.is_client_error() && self.parts.method != Method::HEAD;
+        let mut response = match explained(target, status, classified.cause).filter(|_| wordless) {
+            Some(words) => judge::worded(head, &words, &redactor),
+            None => judge::scrubbed(head, &body, &redactor),
+        };
         let headers = response.headers_mut();
         headers.insert(X_ORIGIN, HeaderValue::from_static("provider"));
         headers.insert(X_CAUSE, HeaderValue::from_static(classified.cause.slug()));
@@ -382,12 +386,22 @@ impl Journey<'_> {
 
 /// A 401 that no other key mends. It is not the caller's key that was refused, so it must not read like it.
 fn not_the_callers(target: &Target, cause: Cause) -> Response<Down> {
+    said(target, "refused the gateway's request", StatusCode::BAD_GATEWAY, cause).response()
+}
+
+/// Words for a provider's refusal that has none of its own: an SDK shows its user nothing but the body.
+fn explained(target: &Target, status: u16, cause: Cause) -> Option<Refusal> {
+    let status = StatusCode::from_u16(status).ok().filter(|_| cause != Cause::Other)?;
+    Some(said(target, &format!("answered {} with an empty body", status.as_u16()), status, cause))
+}
+
+/// What a provider did, why, and the first fix.
+fn said(target: &Target, did: &str, status: StatusCode, cause: Cause) -> Refusal {
     let page = keywright_core::page::cause_page(cause);
-    let name = &target.upstream.spec.name;
-    let message = format!("{name} refused the gateway's request: {} [{}]", page.title, cause.slug());
-    let refusal = Refusal::new(StatusCode::BAD_GATEWAY, cause, message);
+    let message = format!("keywright: {} {did}: {} [{}]", target.upstream.spec.name, page.title, cause.slug());
+    let refusal = Refusal::new(status, cause, message);
     let fix = keywright_core::page::fixes(cause, &target.upstream.id).into_iter().next();
-    fix.map_or(refusal.clone(), |fix| refusal.help(format!("Fix: {}", fix.says))).response()
+    fix.map_or(refusal.clone(), |fix| refusal.help(format!("Fix: {}", fix.says)))
 }
 
 /// Whether a provider's refusal is something that the caller can act on: it may slow down, or lacks a

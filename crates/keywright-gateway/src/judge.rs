@@ -9,6 +9,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use keywright_core::{Answer, Classified, Failover, Redactor, classify, classify_failure};
 
+use crate::answer::Refusal;
 use crate::headers;
 use crate::live::Upstream;
 use crate::pool::{SendError, Source};
@@ -269,6 +270,13 @@ pub(crate) fn scrubbed(mut head: http::response::Parts, body: &Bytes, redactor: 
         head.headers.insert(CONTENT_LENGTH, HeaderValue::from(sent.len()));
     }
     Response::from_parts(head, Down::whole(sent))
+}
+
+/// A provider's refusal without a body, with words of ours in its place.
+pub(crate) fn worded(mut head: http::response::Parts, words: &Refusal, redactor: &Redactor) -> Response<Down> {
+    head.headers.remove(CONTENT_ENCODING);
+    head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    scrubbed(head, &Bytes::from(format!("{}\n", words.body())), redactor)
 }
 
 /// No provider's error is longer.

@@ -41,29 +41,54 @@ impl Pins {
 
 /// The ids that the beginning of an answer names: `"id": "thread_abc"`, also nested ones.
 pub(crate) fn ids_in(answer: &[u8]) -> Vec<&str> {
+    ids_named(answer, "id")
+}
+
+/// The ids that stand under a member of this name, at any depth: a string, or a list of strings.
+///
+/// A prompt that quotes JSON does not count: the quotes around its names are escaped.
+pub(crate) fn ids_named<'a>(text: &'a [u8], name: &str) -> Vec<&'a str> {
+    let name = format!("\"{name}\"");
     let mut ids = Vec::new();
-    let mut rest = answer;
-    while let Some(at) = memchr::memmem::find(rest, b"\"id\"") {
-        rest = &rest[at + 4..];
-        let value = rest.trim_ascii_start().strip_prefix(b":").map(<[u8]>::trim_ascii_start);
-        let Some(value) = value.and_then(|value| value.strip_prefix(b"\"")) else {
+    let mut rest = text;
+    while let Some(at) = memchr::memmem::find(rest, name.as_bytes()) {
+        rest = &rest[at + name.len()..];
+        let Some(value) = rest.trim_ascii_start().strip_prefix(b":").map(<[u8]>::trim_ascii_start) else {
             continue;
         };
-        if let Some(end) = memchr::memchr(b'"', value)
-            && let Ok(id) = std::str::from_utf8(&value[..end])
-        {
-            ids.push(id);
-            if ids.len() == MOST_IDS_AN_ANSWER {
-                break;
-            }
+        match value.strip_prefix(b"[") {
+            Some(list) => ids.extend(strings(list)),
+            None => ids.extend(string(value).map(|(id, _)| id)),
+        }
+        if ids.len() >= MOST_IDS_A_TEXT {
+            break;
         }
     }
+    ids.truncate(MOST_IDS_A_TEXT);
     ids
+}
+
+/// The strings at the beginning of a list.
+fn strings(list: &[u8]) -> impl Iterator<Item = &str> {
+    let mut rest = list;
+    std::iter::from_fn(move || {
+        let (id, after) = string(rest.trim_ascii_start())?;
+        rest = after.trim_ascii_start().strip_prefix(b",").unwrap_or_default();
+        Some(id)
+    })
+    .take(MOST_IDS_A_TEXT)
+}
+
+/// A string without escapes, as ids are, and what follows it.
+fn string(text: &[u8]) -> Option<(&str, &[u8])> {
+    let text = text.strip_prefix(b"\"")?;
+    let end = memchr::memchr(b'"', text)?;
+    Some((std::str::from_utf8(&text[..end]).ok()?, &text[end + 1..]))
 }
 
 const LONGEST_ID: usize = 128;
 const MOST_IDS: usize = 100_000;
-const MOST_IDS_AN_ANSWER: usize = 32;
+const MOST_IDS_A_TEXT: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -73,6 +98,14 @@ mod tests {
     fn ids_are_found_wherever_they_stand() {
         let answer = br#"{"id": "thread_1","object":"thread","data":[{ "id":"msg_2" }],"idle":"no","id":3}"#;
         assert_eq!(ids_in(answer), ["thread_1", "msg_2"]);
+    }
+
+    #[test]
+    fn a_member_may_hold_one_id_or_several() {
+        let body = br#"{"tool_resources":{"code_interpreter":{"file_ids": ["file-1" , "file-2"]}},"file_id":"file-3",
+            "file_ids":[],"content":"{\"file_ids\":[\"file-4\"]}","file_ids":[7,"file-5"],"file_ids":["#;
+        assert_eq!(ids_named(body, "file_ids"), ["file-1", "file-2"]);
+        assert_eq!(ids_named(body, "file_id"), ["file-3"]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::body::RequestBody;
 use crate::config::PathPolicy;
 use crate::live::{Live, Upstream};
 use crate::model::{self, Model, Named};
-use crate::peek;
+use crate::pins;
 use crate::shared::Shared;
 
 /// What a request means.
@@ -255,13 +255,11 @@ fn pin(shared: &Shared, upstream: &Upstream, path: &str, body: &RequestBody) -> 
     if !labelled || !is_stateful(paths, path) {
         return None;
     }
-    let names: Vec<&str> = paths.stateful_members.iter().map(String::as_str).collect();
     let head = body.so_far();
-    let in_body =
-        peek::members(&head, &names).found.into_iter().flatten().filter_map(|range| peek::text(&head, &range));
-    object_id(paths, path).map(str::to_owned).into_iter().chain(in_body).find_map(|object| {
-        let project = shared.pins.project(&object)?;
-        Some(Pin { object, project })
+    let in_body = paths.stateful_members.iter().flat_map(|name| pins::ids_named(&head, name));
+    object_id(paths, path).into_iter().chain(in_body).find_map(|object| {
+        let project = shared.pins.project(object)?;
+        Some(Pin { object: object.to_owned(), project })
     })
 }
 

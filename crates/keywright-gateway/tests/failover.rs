@@ -215,6 +215,9 @@ async fn what_is_not_the_keys_fault_is_never_failed_over() {
         .set_settings(keywright_emulator::Settings { assistants: Assistants::Gone, ..stage.emulator.settings() });
     let gone = stage.post("/openai/v1/threads", "{}").await;
     assert_eq!((gone.status, gone.header("x-keywright-cause")), (StatusCode::NOT_FOUND, "assistants_gone"));
+    let told = gone.json()["error"]["message"].as_str().expect("words where the provider has none").to_owned();
+    assert!(told.contains("answered 404 with an empty body") && told.contains("2026-08-26"), "{told}");
+    assert_eq!(gone.header("content-length"), gone.text().len().to_string());
     let unknown = stage.post("/openai/v1/chat/completions", "{\"model\":").await;
     assert_eq!(unknown.status, StatusCode::BAD_REQUEST);
     stage.set("openai", "one1", KeyState::ServerError);

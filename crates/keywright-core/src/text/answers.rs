@@ -189,7 +189,12 @@ fn bare(observation: &Observation, status: u16, context: &Context<'_>) -> Findin
     let provider = sign.and_then(|(provider, _)| Catalogue::builtin().provider(provider));
     let (says, classified) = match provider {
         Some(spec) => {
-            let classified = classify_failure(spec, &Answer { status, path: "", body: b"" });
+            let path = context.nearest(at, FRAMES, |what| match what {
+                What::Path(path) => Some(path.clone()),
+                _ => None,
+            });
+            let answer = Answer { status, path: path.as_deref().unwrap_or_default(), body: b"" };
+            let classified = classify_failure(spec, &answer);
             (said(&classified.diagnosis(spec, status)), classified)
         }
         None => (format!("the answer was {status}, without words that tell why"), by_status(status)),
@@ -214,4 +219,6 @@ const SHORTEST_TELLING_CODE: usize = 10;
 /// Types that tell nothing.
 const SAID_OF_EVERYTHING: &[&str] = &["invalid_request_error", "error", "api_error"];
 const NEAR: usize = 1_500;
+/// How far the frames of a trace reach.
+const FRAMES: usize = 3_000;
 const BESIDE: usize = 200;

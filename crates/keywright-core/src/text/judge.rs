@@ -70,6 +70,7 @@ fn finding(observation: &Observation, context: &Context<'_>) -> Option<Finding> 
         | What::Host { .. }
         | What::Tail(_)
         | What::Model(_)
+        | What::Path(_)
         | What::Member
         | What::BaseUrl(_)
         | What::Local

@@ -75,6 +75,8 @@ type MentionMeaning = (Option<&'static str>, Tier);
 pub(super) struct Mentions {
     pub(super) automaton: AhoCorasick,
     pub(super) meaning: Vec<MentionMeaning>,
+    /// The path that a client's words stand for; shorter than `meaning`, whose rest are no clients.
+    pub(super) paths: Vec<Option<&'static str>>,
 }
 
 impl Mentions {
@@ -82,6 +84,7 @@ impl Mentions {
         static BUILTIN: LazyLock<Mentions> = LazyLock::new(|| {
             let mut patterns = Vec::new();
             let mut meaning: Vec<MentionMeaning> = Vec::new();
+            let mut paths = Vec::new();
             for client in &Rules::builtin().clients {
                 let provider = client.provider.as_deref();
                 for words in &client.mention {
@@ -90,6 +93,7 @@ impl Mentions {
                     for spelling in windows.into_iter().flatten().chain([words]) {
                         patterns.push(spelling);
                         meaning.push((provider, client.tier));
+                        paths.push(client.path.as_deref());
                     }
                 }
             }
@@ -108,7 +112,7 @@ impl Mentions {
                 .ascii_case_insensitive(true)
                 .build(&patterns)
                 .expect("a few hundred patterns fit an automaton");
-            Mentions { automaton, meaning }
+            Mentions { automaton, meaning, paths }
         });
         &BUILTIN
     }

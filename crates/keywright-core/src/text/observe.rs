@@ -50,6 +50,8 @@ pub(super) enum What {
     Host { llm_path: bool },
     /// The last four characters of a key, as a person tells them.
     Tail(String),
+    /// The path that was called.
+    Path(String),
     /// The model's name.
     Model(String),
 }
@@ -219,6 +221,9 @@ fn mentions(plain: &Plain, seen: &mut Vec<Observation>) {
     for found in mentions.automaton.find_overlapping_iter(plain.text.as_str()) {
         let (provider, tier) = mentions.meaning[found.pattern().as_usize()];
         seen.push(place(plain, found.start(), What::Mention { provider, tier }));
+        if let Some(path) = mentions.paths.get(found.pattern().as_usize()).copied().flatten() {
+            seen.push(place(plain, found.start(), What::Path(path.to_owned())));
+        }
     }
 }
 
@@ -253,6 +258,9 @@ fn hosts(plain: &Plain, seen: &mut Vec<Observation>) {
         }
         let what = match (service, Catalogue::builtin().provider_of_host(&name)) {
             (_, Some(provider)) if service.is_none() || llm_path => {
+                if !path.is_empty() {
+                    seen.push(place(plain, host.start(), What::Path(path.to_owned())));
+                }
                 What::Mention { provider: Some(&provider.id), tier: Tier::Host }
             }
             (Some(index), _) => What::Service { index, by_host: true },

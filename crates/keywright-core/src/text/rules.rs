@@ -118,6 +118,9 @@ pub(super) struct Client {
     pub(super) provider: Option<String>,
     /// How strongly it names that provider.
     pub(super) tier: Tier,
+    /// The path that it calls, where it calls one only.
+    #[serde(default)]
+    pub(super) path: Option<String>,
     /// The words.
     pub(super) mention: Vec<String>,
 }
