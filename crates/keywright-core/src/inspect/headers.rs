@@ -35,7 +35,9 @@ fn tenant(setting: &Setting, variable: &Variable, provider: &ProviderSpec) -> Fi
     };
     let advice = "Remove it, unless one key is meant to work for several of them: the key knows its own.";
     if let Some(at) = odd {
-        let says = format!("`{name}` holds a character that no {what} has, at position {at}; every request carries it");
+        let at_which = at + 1;
+        let says =
+            format!("`{name}` holds a character that no {what} has, at character {at_which}; every request carries it");
         return Finding::error(Cause::WrongOrganizationOrProject, says).at(at).fixed_by(advice, remove);
     }
     if !value.starts_with(prefix) {

@@ -59,7 +59,7 @@ fn odd_characters(value: &str, start: usize, end: usize) -> Vec<Finding> {
         inside.chars().enumerate().filter(|(_, c)| !c.is_ascii_graphic()).map(|(at, c)| (offset + at, c)).collect();
     let found = |cause: Cause, (at, c): &(usize, char)| {
         let likeness = looks_like(*c).map(|ascii| format!(" in the place of `{ascii}`")).unwrap_or_default();
-        let says = format!("{}{likeness} at position {at} of {total}", name_of(*c));
+        let says = format!("{}{likeness} at character {} of {total}", name_of(*c), at + 1);
         Finding::error(cause, says).at(*at).character(*c)
     };
     let blank = odd.iter().find(|(_, c)| c.is_ascii()).map(|odd| found(Cause::WhitespaceOrNewline, odd));

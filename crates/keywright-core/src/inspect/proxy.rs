@@ -111,7 +111,10 @@ impl Proxy {
     pub fn parse(variable: &str, value: &str) -> Result<Self, Defect> {
         let wrong = |says: String, at: usize| Defect { says, at };
         if let Some(at) = value.chars().position(|c| !c.is_ascii_graphic() || matches!(c, '"' | '\'')) {
-            return Err(wrong(format!("`{variable}` holds a character that no address has, at position {at}"), at));
+            return Err(wrong(
+                format!("`{variable}` holds a character that no address has, at character {}", at + 1),
+                at,
+            ));
         }
         let (scheme, rest) = value.split_once("://").unwrap_or(("http", value));
         let at = value.len() - rest.len();
@@ -281,8 +284,8 @@ mod tests {
             ("http://user:hunter2@proxy:0", 20, "port"),
             ("http://user:hunter2@", 20, "no host"),
             ("ftp://user:hunter2@proxy", 0, "scheme"),
-            ("http://user:hunter2@pro xy", 23, "position 23"),
-            ("\"http://user:hunter2@proxy\"", 0, "position 0"),
+            ("http://user:hunter2@pro xy", 23, "character 24"),
+            ("\"http://user:hunter2@proxy\"", 0, "character 1"),
             ("http://user:hunter2@[::1", 20, "port"),
             ("http://user:hunter2@[nohost]:1", 20, "no host"),
         ];

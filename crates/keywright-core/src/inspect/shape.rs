@@ -186,7 +186,7 @@ fn is_near(value: &str, shape: &KeyShape) -> bool {
 fn unlike(value: &str, shape: &KeyShape) -> Finding {
     let odd = value.chars().enumerate().skip(shape.prefix.len()).find(|(_, c)| !shape.charset.holds(*c));
     if let Some((at, c)) = odd {
-        let says = format!("{} at position {at}; a {} {}", name_of(c), shape.kind, characters(shape.charset));
+        let says = format!("{} at character {}; a {} {}", name_of(c), at + 1, shape.kind, characters(shape.charset));
         return Finding::warning(Cause::TruncatedOrMistyped, says).at(at).character(c);
     }
     let length = value.chars().count();

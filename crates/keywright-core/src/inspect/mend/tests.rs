@@ -99,7 +99,7 @@ fn the_diff_shows_what_changes_and_no_value() {
 # .env: the byte-order mark (U+FEFF) goes
 --- .env
 +++ .env
-@@ -2 +2,2 @@ a zero-width space (U+200B) at position 0 of 28; \
+@@ -2 +2,2 @@ a zero-width space (U+200B) at character 1 of 28; \
 spaces around `=`: a shell and `docker --env-file` read this line differently
 -FIREWORKS_API_KEY = \"<U+200B>fw_…AAAA\" # …
 +# …
