@@ -203,6 +203,29 @@ def test_a_key_that_a_provider_gives_back_goes_no_further(parrot, status, manner
         birds.check_what_is_left()
 
 
+def test_no_reload_shows_a_key(emulator):
+    """A good value, a refused one, half of one, none, and a key where the configuration wants something else."""
+    first, refused, second = emulator.key("openai"), harness.new_key("openai"), emulator.key("openai")
+    text = harness.configuration(emulator.url, {"openai": ["dotenv://.env#KEY"]}, extra='admin = "127.0.0.1:0"')
+    files = {".env": f"KEY={first}\n"}
+    with harness.Gateway(text, {"KEYWRIGHT_LOG": "trace"}, files, ["-vv", "--log-format", "json"]) as gateway:
+        birds = Aviary(gateway, [canary.Canary("openai", key) for key in (first, refused, second)])
+        said = iter(range(1, 100))
+
+        def reload(says: str) -> None:
+            seen = gateway.output().count(says)
+            gateway.reload()
+            harness.eventually(lambda: gateway.output().count(says) > seen, f"{says}, {next(said)}")
+            birds.check("the answer after a reload", birds.send(REQUESTS["a right request"]))
+
+        for line in (refused, second, f"{first}\x01", f'"{first}', ""):
+            (gateway.folder / ".env").write_text(f"KEY={line}\n")
+            reload("was read again")
+        (gateway.folder / "keywright.toml").write_text(text.replace("dotenv://.env#KEY", second).replace("127.0.0.1:0", second))
+        reload("as it was before")
+        birds.check_what_is_left()
+
+
 def test_the_emulator_shows_no_key(emulator):
     """Not in its call counts, not in its errors, not in its logs."""
     known = canary.Canary("openai", emulator.key("openai"))

@@ -60,6 +60,25 @@ fn a_hangup_reads_the_configuration_again_and_a_broken_one_changes_nothing() {
 }
 
 #[test]
+fn a_changed_configuration_is_taken_without_a_signal_and_a_broken_one_is_told() {
+    let place = with_key("127.0.0.1:0");
+    let mut running = place.start(&["serve"], "listening");
+    let place = place.file("keywright.toml", &format!("# changed\n{}", config("127.0.0.1:0")));
+    running.wait_for_stderr("was read again");
+    let place = place.file("keywright.toml", "[gateway]\nlisen = 1\n");
+    running.wait_for_stderr("did you mean `listen`");
+    running.wait_for_stderr("as it was before");
+    std::fs::remove_file(place.path().join("keywright.toml")).expect("removed");
+    running.wait_for_stderr("as it was before");
+    let _place = place.file("keywright.toml", &config("127.0.0.1:0"));
+    running.wait_for_stderr("was read again");
+    running.signal(Signal::TERM);
+    // What was told once is not told again.
+    let ended = running.end().code(0);
+    assert!(!ended.stderr.contains("as it was before"), "{ended:?}");
+}
+
+#[test]
 fn a_check_tells_whether_each_provider_can_serve() {
     let place = with_key("127.0.0.1:0");
     place.run(&["serve", "--check"]).code(0).err("1 of 2 keys usable");

@@ -16,7 +16,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::all_out::suspect_provider;
 use crate::clock;
-use crate::key::{self, Key, KeyValue};
+use crate::key::{self, Key, KeyValue, LookRight, Unreadable};
 use crate::live::Upstream;
 use crate::settle;
 use crate::shared::Shared;
@@ -53,20 +53,31 @@ fn start_looks(shared: &Arc<Shared>, looks: &mut JoinSet<()>, sources_due: bool)
         else {
             continue;
         };
-        if key.begin_look() {
+        if let Some(right) = key.begin_look() {
             tracing::debug!(provider = upstream.id, key = key.masked(), ?look, at = now.0, "looking at a key");
-            looks.spawn(self::look(Arc::clone(shared), Arc::clone(upstream), key, look));
+            looks.spawn(self::look(Arc::clone(shared), Arc::clone(upstream), key, look, right));
         }
     }
 }
 
-/// Looks at a key. Who calls it has begun the look.
-pub(crate) async fn look(shared: Arc<Shared>, upstream: Arc<Upstream>, key: Arc<Key>, needed: Needed) {
+/// Looks at a key.
+pub(crate) async fn look(
+    shared: Arc<Shared>,
+    upstream: Arc<Upstream>,
+    key: Arc<Key>,
+    needed: Needed,
+    right: LookRight,
+) {
     let seen = match needed {
         Needed::Source => reread(&shared, &upstream, &key).await,
         Needed::SourceAndProbe => confirm(&shared, &upstream, &key).await,
     };
-    key.end_look();
+    end_look(&shared, &upstream, &key, right, seen);
+}
+
+/// Ends a look, which has seen another value or a verdict, or nothing new.
+pub(crate) fn end_look(shared: &Shared, upstream: &Upstream, key: &Key, right: LookRight, seen: bool) {
+    drop(right);
     if matches!(key.health(), Health::Suspect { .. }) {
         // It was refused while this look was under way.
         shared.wake_keeper.notify_one();
@@ -128,16 +139,30 @@ async fn reread(shared: &Shared, upstream: &Upstream, key: &Key) -> bool {
     let Some(reference) = &key.reference else {
         return false;
     };
-    match key::read(reference, upstream.spec, &shared.resolver).await {
+    let handed_out = key::read(reference, upstream.spec, &shared.resolver).await;
+    take(shared, upstream, key, handed_out).await
+}
+
+/// Takes what the source hands out; true when the key has a new value that may serve. Who calls it may look at the key.
+pub(crate) async fn take(
+    shared: &Shared,
+    upstream: &Upstream,
+    key: &Key,
+    handed_out: Result<KeyValue, Unreadable>,
+) -> bool {
+    match handed_out {
         Ok(value) => offer(shared, upstream, key, value).await,
+        Err(_) if key.value().is_some() => false,
         Err(why) => {
-            if key.value().is_none() {
-                match why.stand_in(shared.memory.as_ref(), upstream.spec, reference).await {
-                    Some(value) => return rotate(shared, upstream, key, value).await,
-                    None => key.lose(&why),
-                }
-            }
-            false
+            let stand_in = match &key.reference {
+                Some(reference) => why.stand_in(shared.memory.as_ref(), upstream.spec, reference).await,
+                None => None,
+            };
+            let Some(value) = stand_in else {
+                key.lose(&why);
+                return false;
+            };
+            rotate(shared, upstream, key, value).await
         }
     }
 }
@@ -218,6 +243,7 @@ async fn rotate(shared: &Shared, upstream: &Upstream, key: &Key, value: KeyValue
                 // A new key may take a while to become known at the provider: it is asked about again.
                 None => key.pass_over(value.fingerprint, &shared.backoff, clock::now()),
             }
+            tracing::warn!(provider = upstream.id, key = old.masked, "the value before it serves on");
             return false;
         }
         if stand_in::take_over(shared, upstream, key, &value, cause).await {
@@ -235,12 +261,17 @@ async fn rotate(shared: &Shared, upstream: &Upstream, key: &Key, value: KeyValue
         shared.refresh_redactor();
         return false;
     }
-    shared.retire(key.value().as_ref());
+    let before = key.value();
+    shared.retire(before.as_ref());
     key.replace(value);
     shared.refresh_redactor();
-    shared.rotations.fetch_add(1, Ordering::Relaxed);
     upstream.changed();
-    tracing::info!(provider = upstream.id, old, new, place = key.place(), "the key was rotated");
+    if before.is_some() {
+        shared.rotations.fetch_add(1, Ordering::Relaxed);
+        tracing::info!(provider = upstream.id, old, new, place = key.place(), "the key was rotated");
+    } else {
+        tracing::info!(provider = upstream.id, new, place = key.place(), "the key came in");
+    }
     true
 }
 

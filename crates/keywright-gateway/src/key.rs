@@ -14,6 +14,7 @@ use keywright::sources::{Found, Miss, Reference, Resolver};
 use keywright::state::Memory;
 use keywright_core::ring::{Backoff, Event, Health, Moment, Standing, Task, step};
 use keywright_core::{Cause, Classified, Confidence, Diagnosis, Fingerprint, ProviderSpec, Secret, Witness, mask};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::chronicle::Chronicle;
 use crate::clock;
@@ -39,8 +40,8 @@ pub(crate) struct Key {
     benched_models: AtomicBool,
     /// Whether the one request that probation allows is under way.
     trial: AtomicBool,
-    /// Whether a look is under way.
-    looking: AtomicBool,
+    /// Who holds it looks at the key.
+    looking: Arc<Semaphore>,
     /// When its source is read next, for one that is not read on every tick.
     pub(crate) pace: Pace,
     pub(crate) counts: Counts,
@@ -81,15 +82,15 @@ pub(crate) struct KeyValue {
     pub(crate) stand_in: Option<StandIn>,
 }
 
-impl KeyValue {
-    /// Whether what the source hands out now is no reason to serve with another value.
-    fn keeps_serving(&self, handed_out: &Self) -> bool {
-        let refused = self.stand_in.as_ref().is_some_and(|stand_in| stand_in.refuses(handed_out.fingerprint));
-        self.fingerprint == handed_out.fingerprint || refused
-    }
+/// A key of a snapshot that is being built.
+pub(crate) struct Loaded {
+    pub(crate) key: Arc<Key>,
+    /// What its source gives, when the gateway runs already: another value is probed before it takes over.
+    pub(crate) handed_out: Option<Result<KeyValue, Unreadable>>,
 }
 
 /// What is guarded by the lock.
+#[derive(Clone)]
 struct Record {
     health: Health,
     /// The last refusal, as its diagnosis.
@@ -120,39 +121,40 @@ pub(crate) struct Change {
 }
 
 impl Key {
-    /// Reads a key from its source. A source without a value is no error here: the key is out until it has one.
+    /// Reads a key from its source. A source without a value is no error here: the key is out until it has one. A key
+    /// that was there `before` goes on with its value and its state.
     pub(crate) async fn load(
         settings: &KeySettings,
         spec: &ProviderSpec,
         resolver: &Resolver,
         memory: Option<&Memory>,
         before: Option<&[Arc<Self>]>,
-    ) -> Result<Arc<Self>, StartError> {
+    ) -> Result<Loaded, StartError> {
         let reference = settings
             .reference
             .parse::<Reference>()
             .map_err(|source| StartError::Reference { id: spec.id.clone(), source })?;
-        let read = match prepared(resolver.resolve_recent(&reference).await, spec) {
+        let read = prepared(resolver.resolve_recent(&reference).await, spec);
+        if let Some(before) = before {
+            let same = |old: &&Arc<Self>| old.reference.as_ref() == Some(&reference);
+            let old = before.iter().filter(same).max_by_key(|old| old.is_labelled(settings));
+            let key = match old {
+                Some(old) if old.is_labelled(settings) => Arc::clone(old),
+                old => {
+                    let key = Self::configured(settings, &reference, spec, memory);
+                    if let Some(old) = old {
+                        key.continue_from(old);
+                    }
+                    Arc::new(key)
+                }
+            };
+            return Ok(Loaded { key, handed_out: Some(read) });
+        }
+        let read = match read {
             Err(why) => why.stand_in(memory, spec, &reference).await.ok_or(why),
             read => read,
         };
-        let same = |old: &&Arc<Self>| {
-            old.reference.as_ref() == Some(&reference)
-                && old.account == settings.account
-                && old.project == settings.project
-                && old.weight == settings.weight
-                && matches!((&*old.value.load(), &read), (Some(old), Ok(new)) if old.keeps_serving(new))
-        };
-        if let Some(old) = before.and_then(|keys| keys.iter().find(same)) {
-            return Ok(Arc::clone(old));
-        }
-        let key = Self {
-            reference: Some(reference),
-            account: settings.account.clone(),
-            project: settings.project.clone(),
-            weight: settings.weight,
-            ..Self::blank(Chronicle::new(memory.cloned(), &spec.id, &settings.reference))
-        };
+        let key = Self::configured(settings, &reference, spec, memory);
         match read {
             Ok(value) => {
                 key.open(&value);
@@ -161,7 +163,34 @@ impl Key {
             }
             Err(unreadable) => key.lose(&unreadable),
         }
-        Ok(Arc::new(key))
+        Ok(Loaded { key: Arc::new(key), handed_out: None })
+    }
+
+    /// A key as the configuration has it, without a value.
+    fn configured(settings: &KeySettings, reference: &Reference, spec: &ProviderSpec, memory: Option<&Memory>) -> Self {
+        Self {
+            reference: Some(reference.clone()),
+            account: settings.account.clone(),
+            project: settings.project.clone(),
+            weight: settings.weight,
+            ..Self::blank(Chronicle::new(memory.cloned(), &spec.id, &settings.reference))
+        }
+    }
+
+    fn is_labelled(&self, settings: &KeySettings) -> bool {
+        self.account == settings.account && self.project == settings.project && self.weight == settings.weight
+    }
+
+    /// Takes over the value and the state of the same key in the snapshot before, which had other labels.
+    fn continue_from(&self, old: &Self) {
+        let Some(value) = old.value() else {
+            return;
+        };
+        self.open(&value);
+        self.value.store(Some(value));
+        let record = old.record().clone();
+        self.standing.store(pack(record.health), Ordering::Release);
+        *self.record() = record;
     }
 
     /// A key that a person gave. It is remembered by this process alone.
@@ -188,7 +217,7 @@ impl Key {
             models: Mutex::default(),
             benched_models: AtomicBool::new(false),
             trial: AtomicBool::new(false),
-            looking: AtomicBool::new(false),
+            looking: Arc::new(Semaphore::new(1)),
             pace: Pace::default(),
             counts: Counts::default(),
             chronicle,
@@ -263,18 +292,18 @@ impl Key {
     }
 
     /// Takes the right to look at it, which one look at a time has.
-    pub(crate) fn begin_look(&self) -> bool {
-        !self.looking.swap(true, Ordering::AcqRel)
+    pub(crate) fn begin_look(&self) -> Option<LookRight> {
+        Arc::clone(&self.looking).try_acquire_owned().ok().map(LookRight)
     }
 
-    /// Gives that right back.
-    pub(crate) fn end_look(&self) {
-        self.looking.store(false, Ordering::Release);
+    /// The same, after the look that is under way.
+    pub(crate) async fn next_look(&self) -> Option<LookRight> {
+        Arc::clone(&self.looking).acquire_owned().await.ok().map(LookRight)
     }
 
     /// Whether a look is under way.
     pub(crate) fn is_looked_at(&self) -> bool {
-        self.looking.load(Ordering::Acquire)
+        self.looking.available_permits() == 0
     }
 
     /// Remembers a value that does not take over, and when it is asked about again.
@@ -461,6 +490,10 @@ impl Key {
     }
 }
 
+/// The right to look at a key: to read its source and to probe it. Dropping it gives it back.
+#[derive(Debug)]
+pub(crate) struct LookRight(#[expect(dead_code, reason = "it is held, not read")] OwnedSemaphorePermit);
+
 /// Why a key has no value that can be sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Unreadable {
@@ -473,6 +506,11 @@ pub(crate) struct Unreadable {
 impl Unreadable {
     fn of(cause: Cause, says: String) -> Self {
         Self { cause, says, miss: None }
+    }
+
+    /// Whether the source says that it has no key, rather than that it cannot be asked or holds something else.
+    pub(crate) fn is_none(&self) -> bool {
+        self.miss.as_ref().is_some_and(|miss| !miss.is_outage())
     }
 
     /// The last known good value, when the source could not be read.

@@ -16,6 +16,7 @@ mod chronicle;
 mod clock;
 pub mod config;
 mod drain;
+mod file_watch;
 mod headers;
 mod judge;
 mod keeper;
@@ -35,6 +36,7 @@ mod pins;
 mod plan;
 mod pool;
 mod relay;
+mod reload;
 pub mod report;
 mod serve;
 mod settle;
@@ -49,6 +51,7 @@ pub use config::{
     Config, ConfigProblem, GatewaySettings, IfMissing, KeySettings, PathPolicy, ProviderSettings, RouteSettings,
     VirtualKeySettings,
 };
+pub use file_watch::FileWatch;
 pub use last_failure::LastFailure;
 pub use offer::Offered;
 pub use parking::Need;

@@ -15,7 +15,7 @@ use keywright::trust::ExtraTrust;
 use keywright_core::{ProviderSpec, Secret, token};
 
 use crate::config::{Config, GatewaySettings, PathPolicy, ProviderSettings};
-use crate::key::Key;
+use crate::key::{Key, KeyValue, Loaded, Unreadable};
 use crate::limiter::Limiter;
 use crate::metrics::Traffic;
 use crate::pool::Pool;
@@ -27,6 +27,13 @@ pub(crate) struct Live {
     pub(crate) upstreams: Vec<Arc<Upstream>>,
     pub(crate) routes: BTreeMap<String, Vec<(String, String)>>,
     pub(crate) callers: Callers,
+}
+
+/// What the source of a key handed out while a snapshot was built.
+pub(crate) struct HandedOut {
+    pub(crate) upstream: Arc<Upstream>,
+    pub(crate) key: Arc<Key>,
+    pub(crate) value: Result<KeyValue, Unreadable>,
 }
 
 /// One provider that is set up to be called.
@@ -75,7 +82,8 @@ pub(crate) struct Caller {
 }
 
 impl Live {
-    /// Builds a snapshot. Keys of `before` that have the same reference and value keep their state.
+    /// Builds a snapshot. Keys of `before` that have the same reference keep their value and their state; what their
+    /// sources hand out now comes beside the snapshot.
     pub(crate) async fn build(
         config: &Config,
         resolver: &Resolver,
@@ -83,19 +91,31 @@ impl Live {
         run_token: Option<&Secret>,
         workers: usize,
         before: Option<&Self>,
-    ) -> Result<Self, StartError> {
+    ) -> Result<(Self, Vec<HandedOut>), StartError> {
         resolver.adopt(&config.sources);
         let mut upstreams = Vec::with_capacity(config.providers.len());
+        let mut handed_out = Vec::new();
         for settings in &config.providers {
             let old = before.and_then(|live| live.upstream(&settings.id));
-            upstreams.push(Arc::new(Upstream::build(settings, &config.gateway, resolver, memory, workers, old).await?));
+            // A provider that is new in a reload has no keys before.
+            let before = before.map(|_| old.map_or(&[][..], |old| old.keys.as_slice()));
+            let spec = spec(settings)?;
+            let loads = settings.keys.iter().map(|key| Key::load(key, spec, resolver, memory, before));
+            let loaded = futures_util::future::try_join_all(loads).await?;
+            let keys = loaded.iter().map(|loaded| Arc::clone(&loaded.key)).collect();
+            let upstream = Arc::new(Upstream::build(settings, &config.gateway, keys, workers, old)?);
+            handed_out.extend(loaded.into_iter().filter_map(|Loaded { key, handed_out }| {
+                Some(HandedOut { upstream: Arc::clone(&upstream), key, value: handed_out? })
+            }));
+            upstreams.push(upstream);
         }
-        Ok(Self {
+        let live = Self {
             settings: config.gateway.clone(),
             upstreams,
             routes: config.route_table(),
             callers: Callers::build(config, run_token),
-        })
+        };
+        Ok((live, handed_out))
     }
 
     /// The upstream of a provider id.
@@ -110,23 +130,19 @@ impl Live {
 }
 
 impl Upstream {
-    async fn build(
+    fn build(
         settings: &ProviderSettings,
         gateway: &GatewaySettings,
-        resolver: &Resolver,
-        memory: Option<&Memory>,
+        keys: Vec<Arc<Key>>,
         workers: usize,
         old: Option<&Arc<Self>>,
     ) -> Result<Self, StartError> {
-        let spec = settings.spec().ok_or_else(|| StartError::UnknownProvider { id: settings.id.clone() })?;
+        let spec = spec(settings)?;
         let origin = settings.origin().map_err(|source| StartError::BaseUrl { id: settings.id.clone(), source })?;
         let versions = if settings.http2 { Versions::Both } else { Versions::Http1 };
         let trust = settings.ca_certificate.as_deref().map(ExtraTrust::read).transpose();
         let trust = trust.map_err(|source| StartError::CaCertificate { id: settings.id.clone(), source })?;
         let connector = Connector::trusting(gateway.connect_timeout, versions, &trust.unwrap_or_default())?;
-        let before = old.map(|old| old.keys.as_slice());
-        let loads = settings.keys.iter().map(|key| Key::load(key, spec, resolver, memory, before));
-        let keys = futures_util::future::try_join_all(loads).await?;
         let name = |text: &str| {
             HeaderName::try_from(text).map_err(|_| StartError::UnknownProvider { id: settings.id.clone() })
         };
@@ -174,6 +190,10 @@ impl Upstream {
     pub(crate) fn passes_through(&self) -> bool {
         self.keys.is_empty()
     }
+}
+
+fn spec(settings: &ProviderSettings) -> Result<&'static ProviderSpec, StartError> {
+    settings.spec().ok_or_else(|| StartError::UnknownProvider { id: settings.id.clone() })
 }
 
 impl Callers {

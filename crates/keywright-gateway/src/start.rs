@@ -1,4 +1,4 @@
-//! Starts, reloads and stops the gateway: one control thread, and workers that share nothing but the
+//! Starts and stops the gateway: one control thread, and workers that share nothing but the
 //! snapshot. Each worker is one thread with its own runtime and its own connections upstream.
 
 use std::io;
@@ -31,7 +31,7 @@ use crate::shared::Shared;
 
 /// A running gateway. Dropping it stops it at once; [`Gateway::shutdown`] drains it first.
 pub struct Gateway {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     listening: Listening,
     threads: Vec<JoinHandle<()>>,
 }
@@ -118,7 +118,7 @@ impl Gateway {
         let listener = bind(config.gateway.listen)?;
         let admin = config.gateway.admin.map(bind).transpose()?;
         let tls = config.gateway.tls.as_ref().map(listen::acceptor).transpose()?;
-        let live =
+        let (live, _) =
             Live::build(&config, &resolver, options.memory.as_ref(), options.run_token.as_ref(), workers, None).await?;
         let shared = Arc::new(Shared {
             budget: Arc::new(Budget::new(config.gateway.replay_total_bytes)),
@@ -196,41 +196,6 @@ impl Gateway {
         if let Some(upstream) = self.shared.live.load().upstream(provider) {
             self.shared.parking.release(upstream);
         }
-    }
-
-    /// Takes over another configuration without dropping a request. Addresses and workers stay as they
-    /// are. On an error the one before stays in force.
-    pub async fn reload(&self, config: Config) -> Result<(), StartError> {
-        let before = self.shared.live.load_full();
-        let built = Live::build(
-            &config,
-            &self.shared.resolver,
-            self.shared.memory.as_ref(),
-            self.shared.run_token.as_ref(),
-            self.shared.workers,
-            Some(&before),
-        )
-        .await;
-        match built {
-            Ok(live) => {
-                self.shared.live.store(Arc::new(live));
-                self.shared.refresh_redactor();
-                before.upstreams.iter().for_each(|upstream| upstream.changed());
-                self.shared.reloads.fetch_add(1, Ordering::Relaxed);
-                self.shared.reload_error.store(None);
-                Ok(())
-            }
-            Err(error) => {
-                self.reload_failed(&error.to_string());
-                Err(error)
-            }
-        }
-    }
-
-    /// Counts a configuration that could not be taken over.
-    pub fn reload_failed(&self, why: &str) {
-        self.shared.reload_failures.fetch_add(1, Ordering::Relaxed);
-        self.shared.reload_error.store(Some(Arc::new(why.to_owned())));
     }
 
     /// Stops taking requests, lets open ones end within `grace`, and stops. True when all of them ended.

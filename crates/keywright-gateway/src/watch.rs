@@ -46,10 +46,11 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
             }
             let mut looked = true;
             for (upstream, key) in keys {
-                if key.begin_look() {
-                    looks.spawn(keeper::look(Arc::clone(&shared), upstream, key, Needed::Source));
-                } else {
-                    looked = false;
+                match key.begin_look() {
+                    Some(right) => {
+                        looks.spawn(keeper::look(Arc::clone(&shared), upstream, key, Needed::Source, right));
+                    }
+                    None => looked = false,
                 }
             }
             if looked && stamp.as_ref().is_none_or(|stamp| stamp.is_settled(now)) {
@@ -71,15 +72,15 @@ fn watched(shared: &Shared) -> Watched {
 }
 
 /// What tells one state of a file from another without reading it.
-#[derive(Debug, PartialEq, Eq)]
-struct Stamp {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
     bytes: u64,
     modified: Option<SystemTime>,
     identity: Identity,
 }
 
 impl Stamp {
-    fn of(path: &Path) -> Option<Self> {
+    pub(crate) fn of(path: &Path) -> Option<Self> {
         let metadata = std::fs::metadata(path).ok()?;
         let identity = identity(&metadata);
         Some(Self { bytes: metadata.len(), modified: metadata.modified().ok(), identity })
@@ -87,7 +88,7 @@ impl Stamp {
 
     /// Whether a later change would show. Within one tick of the file system's clock two writes look alike, and
     /// keys have the same length: a file that was written just now is read once more.
-    fn is_settled(&self, now: SystemTime) -> bool {
+    pub(crate) fn is_settled(&self, now: SystemTime) -> bool {
         let age = self.modified.and_then(|modified| now.duration_since(modified).ok());
         age.is_none_or(|age| age >= COARSEST_CLOCK)
     }
@@ -109,7 +110,8 @@ type Identity = ();
 #[cfg(not(unix))]
 fn identity(_: &Metadata) -> Identity {}
 
-const TICK: Duration = Duration::from_millis(500);
+/// How often a file is looked at.
+pub(crate) const TICK: Duration = Duration::from_millis(500);
 /// FAT keeps times of two seconds, and no file system that is mounted today is coarser.
 const COARSEST_CLOCK: Duration = Duration::from_secs(2);
 

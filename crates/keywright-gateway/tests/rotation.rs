@@ -93,6 +93,60 @@ async fn a_new_value_that_the_provider_refuses_takes_over_only_when_it_works() {
     until_it_is(&stage, "new2").await;
 }
 
+/// The ends of the keys of OpenAI, in order.
+fn ends(stage: &Stage) -> Vec<String> {
+    let keys = &stage.gateway.report().providers[0].keys;
+    keys.iter().map(|key| key.masked.chars().skip(key.masked.chars().count() - 4).collect()).collect()
+}
+
+#[tokio::test]
+async fn a_reload_probes_what_changed_and_keeps_what_works() {
+    let stage = stage().provider("openai", &["old1", "two2"]).start().await;
+    stage.rewrite("openai", "old1", &fresh(&stage, "new3"));
+    stage.rewrite("openai", "two2", &key("openai", "bad4"));
+    let mut config = stage.config.clone();
+    config.providers[0].keys[0].weight = 3;
+    stage.gateway.reload(config).await.expect("taken over");
+    assert_eq!(ends(&stage), ["new3", "two2"], "the reload waits for the verdicts");
+    let keys = &stage.gateway.report().providers[0].keys;
+    assert!(keys.iter().all(|key| key.health == Health::Active), "{keys:?}");
+    assert!(keys[1].probes > 0, "{keys:?}");
+}
+
+#[tokio::test]
+async fn a_key_that_comes_with_a_reload_has_its_verdict_before_it_is_taken() {
+    let stage = stage().provider("openai", &["old1"]).start().await;
+    let path = stage.directory.path().join("another");
+    std::fs::write(&path, key("openai", "bad2")).expect("a file");
+    let mut config = stage.config.clone();
+    config.providers[0].keys.insert(0, KeySettings::new(format!("file://{}", path.display())));
+    stage.gateway.reload(config.clone()).await.expect("taken over");
+    let reply = stage.chat().await;
+    assert_eq!((reply.status, reply.header("x-keywright-attempts")), (StatusCode::OK, "1"));
+    assert_eq!(ends(&stage), ["bad2", "old1"]);
+    assert!(matches!(stage.gateway.report().providers[0].keys[0].health, Health::Quarantined { .. }));
+    fresh(&stage, "new3");
+    std::fs::write(&path, key("openai", "new3")).expect("a file");
+    stage.gateway.reload(config).await.expect("taken over");
+    assert_eq!(ends(&stage), ["new3", "old1"]);
+    assert_eq!(stage.gateway.report().providers[0].keys[0].health, Health::Active);
+}
+
+#[tokio::test]
+async fn a_reload_loses_no_key_to_a_file_that_is_half_written() {
+    let stage = stage().provider("openai", &["old1"]).start().await;
+    for broken in ["", "\n", "sk-proj-half\u{1}"] {
+        stage.rewrite("openai", "old1", broken);
+        stage.gateway.reload(stage.config.clone()).await.expect("taken over");
+        assert_eq!(stage.chat().await.status, StatusCode::OK, "{broken:?}");
+    }
+    std::fs::remove_file(stage.directory.path().join("openai-old1")).expect("removed");
+    stage.gateway.reload(stage.config.clone()).await.expect("taken over");
+    let reply = stage.chat().await;
+    assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE, "its owner took it away");
+    assert_eq!(reply.header("x-keywright-cause"), "missing_key");
+}
+
 #[tokio::test]
 async fn a_stream_that_flows_ends_with_the_key_it_began_with() {
     let stage = stage().provider("openai", &["old1"]).start().await;

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use keywright::sources::{Found, Miss, Reference, Resolver};
 use keywright::state::Memory;
 use keywright_core::Secret;
-use keywright_gateway::{Config, Gateway, StartError, StartOptions};
+use keywright_gateway::{Config, FileWatch, Gateway, StartError, StartOptions};
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -27,8 +27,9 @@ use crate::terminal::{Role, Terminal, paint};
 /// log says which key died and why. Point any SDK at `http://ADDRESS/openai/v1` (or `/fireworks`,
 /// `/together`, or `/v1` for models named `provider/model`).
 ///
-/// SIGHUP reads the configuration again without dropping a request; a broken one is refused and
-/// the old one stays. SIGTERM and SIGINT finish what is running; a second one stops at once.
+/// A configuration that has changed is read again without dropping a request, and so is an unchanged one on
+/// SIGHUP, with all its keys: a new key is asked about before it takes over, a refused one leaves the old one
+/// serving. A broken configuration is refused and the old one stays. SIGTERM and SIGINT finish what is running; a second one stops at once.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -60,16 +61,18 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
+    // It looks first: what changes after that is read again.
+    let file = FileWatch::new(&args.config);
     let config = load(&args.config, terminal)?;
     process::harden();
     let runtime = super::runtime()?;
-    let exit = runtime.block_on(serve(args, config, terminal));
+    let exit = runtime.block_on(serve(args, config, file, terminal));
     // Nobody waits for a name lookup that is still running.
     runtime.shutdown_timeout(Duration::from_millis(100));
     exit
 }
 
-async fn serve(args: &Args, config: Config, terminal: &Terminal) -> Result<Exit, CliError> {
+async fn serve(args: &Args, config: Config, mut file: FileWatch, terminal: &Terminal) -> Result<Exit, CliError> {
     let resolver = Resolver::process();
     let memory = args.forget.open(&config.gateway, &resolver, terminal);
     let report = look(&config, &resolver, memory.as_ref(), terminal).await;
@@ -87,7 +90,15 @@ async fn serve(args: &Args, config: Config, terminal: &Terminal) -> Result<Exit,
     let gateway = Gateway::start(config, resolver.clone(), options).await.map_err(|error| not_started(&error))?;
     announce(&gateway, args.json, terminal)?;
     let reloads = async {
-        while signals.next().await == Heard::Reload {
+        loop {
+            let heard = tokio::select! {
+                heard = signals.next() => heard,
+                () = file.changed() => Heard::Reload,
+            };
+            if heard == Heard::Stop {
+                break;
+            }
+            file.look();
             reload(&gateway, &args.config, &resolver, memory.as_ref(), terminal).await;
         }
     };
