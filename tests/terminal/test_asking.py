@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import signal
@@ -10,7 +11,7 @@ import typing
 
 import harness
 import pytest
-from canary import Canary
+from canary import Canary, descendants
 from console import Console
 
 """A program without an SDK: one question, and what became of it. It holds stdin, as a program may."""
@@ -27,6 +28,7 @@ except urllib.error.HTTPError as error:
 print("stdin:", sys.stdin.readline().strip() if not sys.stdin.isatty() else "terminal", flush=True)
 """
 PROMPT = "Paste a key for OpenAI"
+KEEP = "Keep it in the key vault for next time? [y/N]"
 
 
 class Scene(typing.NamedTuple):
@@ -40,6 +42,29 @@ class Scene(typing.NamedTuple):
     def run(self, *options: str, environment: dict[str, str] | None = None, **streams: typing.Any) -> Console:
         variables = {"OPENAI_API_KEY": self.dead, "OPENAI_BASE_URL": f"{self.emulator.url}/openai/v1"} | (environment or {})
         return Console(["run", *options, "--", "python3", "app.py"], self.folder, variables, **streams)
+
+    def stored(self) -> list[dict[str, typing.Any]]:
+        """What `keys list` finds in the stores."""
+        listed = subprocess.run(
+            [harness.keywright(), "keys", "list", "openai", "--json"],
+            cwd=self.folder,
+            env=harness.surroundings(str(self.folder)),
+            capture_output=True,
+            check=True,
+            timeout=harness.DEADLINE_SECONDS,
+        )
+        return json.loads(listed.stdout)["keys"]
+
+    def store(self, key: str) -> None:
+        subprocess.run(
+            [harness.keywright(), "keys", "add", "openai"],
+            cwd=self.folder,
+            env=harness.surroundings(str(self.folder)),
+            input=key.encode(),
+            capture_output=True,
+            check=True,
+            timeout=harness.DEADLINE_SECONDS,
+        )
 
     def nothing_shows(self, console: Console) -> None:
         for key in (self.dead, self.fresh):
@@ -60,6 +85,8 @@ def test_the_request_that_waits_completes_with_the_pasted_key(scene: Scene) -> N
         assert not console.echoes
         console.type(scene.fresh + "\r")
         console.until("status 200")
+        console.until(KEEP)
+        console.type("\r")
         assert console.end() == 0
         seen = console.seen
         assert seen.index("1 request waits") < seen.index("error[invalid_key]") < seen.index(PROMPT)
@@ -73,6 +100,8 @@ def test_stdin_and_output_may_belong_to_the_program(scene: Scene) -> None:
     with scene.run(**streams) as console:
         console.until(PROMPT)
         console.type(scene.fresh + "\n")
+        console.until(KEEP)
+        console.type("n\n")
         output, errors = console.process.communicate(b"for the program\n", timeout=harness.DEADLINE_SECONDS)
         assert console.end() == 0
         assert output.splitlines()[0].startswith(b"status 200") and b"stdin: for the program" in output
@@ -100,9 +129,75 @@ def test_a_key_that_cannot_serve_is_explained_and_asked_for_again(scene: Scene) 
         console.until(PROMPT, 6)
         console.type(scene.fresh + "\r")
         console.until("status 200")
+        console.until(KEEP)
+        console.type("\x03")
         assert console.end() == 0
         scene.nothing_shows(console)
         Canary("openai", unknown).must_not_show("the terminal", console.seen)
+
+
+def test_a_pasted_key_is_kept_when_that_is_agreed_to_and_the_request_does_not_wait_for_the_answer(scene: Scene) -> None:
+    with scene.run() as console:
+        console.until(PROMPT)
+        console.type(scene.fresh + "\r")
+        console.until(KEEP)
+        console.until("status 200")
+        assert console.process.poll() is None, "the person has not answered yet"
+        assert scene.stored() == []
+        console.type("y\r")
+        assert console.end() == 0
+        assert "is kept: age://" in console.seen and "out of environment variable OPENAI_API_KEY" in console.seen
+        scene.nothing_shows(console)
+    [kept] = scene.stored()
+    assert kept["masked"].endswith(harness.masked_tail(scene.fresh))
+    with scene.run(environment={"OPENAI_API_KEY": ""}) as console:
+        console.until("status 200 attempts 1")
+        assert console.end() == 0
+        assert PROMPT not in console.seen
+
+
+def test_what_was_stored_before_is_not_lost(scene: Scene) -> None:
+    scene.store(scene.dead)
+    with scene.run(environment={"OPENAI_API_KEY": ""}) as console:
+        console.until(PROMPT)
+        console.type(scene.fresh + "\r")
+        console.until(KEEP)
+        console.type("yes\r")
+        assert console.end() == 0
+        assert "which was there, is kept as `previous`" in console.seen
+        scene.nothing_shows(console)
+    kept = {key["name"]: key["masked"] for key in scene.stored()}
+    assert kept["default"].endswith(harness.masked_tail(scene.fresh))
+    assert kept["previous"].endswith(harness.masked_tail(scene.dead))
+
+
+@pytest.mark.parametrize("way", ["no", "signal", "locked"])
+def test_a_pasted_key_is_not_kept_otherwise(scene: Scene, way: str) -> None:
+    if way == "locked":
+        vault = scene.folder / ".local/share/keywright/keys.age"
+        scene.store(scene.dead)
+        vault.write_bytes(b"not what it was")
+    with scene.run() as console:
+        console.until(PROMPT)
+        console.type(scene.fresh + "\r")
+        console.until(KEEP)
+        console.until("status 200")
+        console.until("stdin: terminal")
+        match way:
+            case "no":
+                console.type("no\r")
+            case "signal":
+                harness.eventually(lambda: not list(descendants(console.process.pid)), "the question alone is left")
+                console.process.send_signal(signal.SIGTERM)
+            case "locked":
+                console.type("y\r")
+                console.until("it is not kept")
+        assert console.end() == 0
+        scene.nothing_shows(console)
+    if way == "locked":
+        assert vault.read_bytes() == b"not what it was"
+    else:
+        assert scene.stored() == []
 
 
 @pytest.mark.parametrize("typed", ["\r", "\x03", "\x04", "\x1c", "half a key\x03"], ids=["empty", "ctrl-c", "ctrl-d", "ctrl-backslash", "ctrl-c later"])
@@ -189,6 +284,9 @@ def test_a_service_in_the_foreground_asks_when_told_to(scene: Scene) -> None:
         console.type(scene.fresh + "\r")
         output, _ = asking.communicate(timeout=harness.DEADLINE_SECONDS)
         assert output.startswith(b"status 200"), output
+        console.until(KEEP)
+        console.type("y\r")
+        console.until("is kept: age://")
         console.process.send_signal(signal.SIGTERM)
         assert console.end() == 0
         scene.nothing_shows(console)

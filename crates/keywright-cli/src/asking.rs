@@ -1,14 +1,16 @@
 //! Asks the person at the terminal for a key, when a provider has none left and requests wait for one, or when a
-//! command wants one; what is typed stays hidden.
+//! command wants one; what is typed stays hidden. A key that works can be kept.
 
 mod editor;
 mod hidden;
+mod keep;
 
 use std::convert::Infallible;
 
-use keywright::sources::Environment;
+use keywright::sources::{Environment, Resolver};
 use keywright_core::{Catalogue, Diagnosis, Secret};
 use keywright_gateway::{Gateway, Need, Offered};
+use tokio::sync::watch;
 
 pub(crate) use self::editor::Line;
 pub(crate) use self::hidden::{Console, Question};
@@ -22,22 +24,42 @@ pub(crate) fn somebody_is_there(environment: &Environment) -> bool {
     !in_ci && Console::open().is_some()
 }
 
-/// Sees to every need of the gateway. Dropping it takes an open question back and restores the terminal.
-pub(crate) async fn attend(gateway: &Gateway, terminal: &Terminal) -> Infallible {
-    loop {
-        let need = gateway.need().await;
-        // A program may have moved us to the background meanwhile; there a question would stop us.
-        match Console::open().filter(Console::is_ours) {
-            Some(console) => Asking { gateway, terminal, console, need: &need }.ask().await,
-            None => gateway.release(&need.provider.id),
+/// Who sees to the needs of a gateway, at this terminal.
+pub(crate) struct Attendant<'a> {
+    gateway: &'a Gateway,
+    terminal: &'a Terminal,
+    resolver: &'a Resolver,
+    /// Whether a person is deciding what becomes of a key that joined.
+    deciding: watch::Sender<bool>,
+}
+
+impl<'a> Attendant<'a> {
+    pub(crate) fn new(gateway: &'a Gateway, terminal: &'a Terminal, resolver: &'a Resolver) -> Self {
+        Self { gateway, terminal, resolver, deciding: watch::Sender::new(false) }
+    }
+
+    /// Sees to every need. Dropping it takes an open question back and restores the terminal.
+    pub(crate) async fn attend(&self) -> Infallible {
+        loop {
+            let need = self.gateway.need().await;
+            // A program may have moved us to the background meanwhile; there a question would stop us.
+            match Console::open().filter(Console::is_ours) {
+                Some(console) => Asking { attendant: self, console, need: &need }.ask().await,
+                None => self.gateway.release(&need.provider.id),
+            }
         }
+    }
+
+    /// Waits until nobody is deciding any more.
+    pub(crate) async fn decided(&self) {
+        let mut deciding = self.deciding.subscribe();
+        let _ = deciding.wait_for(|deciding| !deciding).await;
     }
 }
 
 /// One need, at one terminal.
 struct Asking<'a> {
-    gateway: &'a Gateway,
-    terminal: &'a Terminal,
+    attendant: &'a Attendant<'a>,
     console: Console,
     need: &'a Need,
 }
@@ -54,7 +76,7 @@ impl Asking<'_> {
                     false
                 }
                 Some(Line::GivenUp) => {
-                    self.gateway.decline(self.provider());
+                    self.attendant.gateway.decline(self.provider());
                     let says = "the requests are answered without a key; you are asked again when a key has changed";
                     return self.say(format_args!("keywright: {says}"));
                 }
@@ -75,7 +97,7 @@ impl Asking<'_> {
         };
         tokio::select! {
             line = question.answer() => Some(line),
-            () = self.gateway.need_ended(self.provider()) => None,
+            () = self.attendant.gateway.need_ended(self.provider()) => None,
         }
     }
 
@@ -98,14 +120,17 @@ impl Asking<'_> {
 
     /// Offers what was typed; whether it joined.
     async fn offer(&self, secret: &Secret) -> bool {
-        self.terminal.guard(&[secret]);
-        match self.gateway.offer(self.provider(), secret).await {
+        self.attendant.terminal.guard(&[secret]);
+        match self.attendant.gateway.offer(self.provider(), secret).await {
             Offered::Joined { masked, proven, findings } => {
                 for finding in &findings {
                     self.say(diagnosis::finding_head(finding));
                 }
                 let verdict = if proven { "works" } else { "could not be checked and is tried" };
                 self.say(format_args!("keywright: {masked} {verdict}; the requests go on"));
+                if proven {
+                    self.keep(secret).await;
+                }
                 return true;
             }
             Offered::Unusable(finding) => self.say(diagnosis::finding_head(&finding)),
@@ -117,13 +142,13 @@ impl Asking<'_> {
     }
 
     fn tell(&self, diagnosis: &Diagnosis, place: &str) {
-        for line in diagnosis::lines(diagnosis, place, self.terminal.verbose > 0) {
+        for line in diagnosis::lines(diagnosis, place, self.attendant.terminal.verbose > 0) {
             self.say(line);
         }
     }
 
     fn say(&self, line: impl std::fmt::Display) {
-        self.terminal.tell_at(self.console.file(), line);
+        self.attendant.terminal.tell_at(self.console.file(), line);
     }
 
     fn provider(&self) -> &str {

@@ -52,6 +52,8 @@ pub struct KeyReport {
     pub masked: String,
     /// Where it was found.
     pub place: String,
+    /// The reference that it is read from; empty for a key that a person gave.
+    pub reference: String,
     /// Whether it is the last known good value, in the place of what its source gives.
     pub last_known_good: bool,
     /// Its state.
@@ -91,6 +93,7 @@ pub(crate) fn provider_report(upstream: &Upstream) -> ProviderReport {
     let key_report = |key: Arc<Key>| KeyReport {
         masked: key.masked(),
         place: key.place(),
+        reference: key.source(),
         last_known_good: key.stands_in(),
         health: key.health(),
         diagnosis: key.diagnosis(upstream.spec, now),

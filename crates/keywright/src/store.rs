@@ -38,6 +38,14 @@ impl Kind {
             Self::Age => "age",
         }
     }
+
+    /// How reports name it.
+    pub const fn place(self) -> &'static str {
+        match self {
+            Self::Keyring => "the keyring",
+            Self::Age => "the key vault",
+        }
+    }
 }
 
 /// The stores of this user.
@@ -106,7 +114,7 @@ impl KeyStore {
         let path = self.vault_path()?;
         match self.vault(&path).fields().await {
             Ok(_) | Err(SourceError::NoFile) => Ok(()),
-            Err(why) => Err(StoreError::Source { place: VAULT_PLACE.to_owned(), why }),
+            Err(why) => Err(StoreError::Source { place: Kind::Age.place().to_owned(), why }),
         }
     }
 
@@ -163,8 +171,8 @@ impl KeyStore {
     /// The keys of these providers, in every store.
     pub async fn shelf(&self, providers: &[&'static ProviderSpec]) -> Shelf {
         let mut found = Shelf::default();
-        found.take(KEYRING_PLACE, self.in_keyring(providers, keyring::PATIENCE).await);
-        found.take(VAULT_PLACE, self.in_vault(providers).await);
+        found.take(Kind::Keyring.place(), self.in_keyring(providers, keyring::PATIENCE).await);
+        found.take(Kind::Age.place(), self.in_vault(providers).await);
         found
     }
 
@@ -175,11 +183,11 @@ impl KeyStore {
         if providers.is_empty() {
             return found;
         }
-        found.take(KEYRING_PLACE, self.in_keyring(providers, keyring::AT_A_START).await);
+        found.take(Kind::Keyring.place(), self.in_keyring(providers, keyring::AT_A_START).await);
         let without = |provider: &&&'static ProviderSpec| found.of(provider).next().is_none();
         let left: Vec<&'static ProviderSpec> = providers.iter().filter(without).copied().collect();
         if !left.is_empty() {
-            found.take(VAULT_PLACE, self.in_vault(&left).await);
+            found.take(Kind::Age.place(), self.in_vault(&left).await);
         }
         found
     }
@@ -226,9 +234,6 @@ impl Shelf {
     }
 }
 
-/// How reports name the stores.
-const KEYRING_PLACE: &str = "the keyring";
-const VAULT_PLACE: &str = "the key vault";
 const VAULT_FILE: &str = "keys.age";
 
 #[cfg(test)]

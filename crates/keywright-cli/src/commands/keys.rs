@@ -6,6 +6,7 @@ mod export;
 mod history;
 mod import;
 mod issue;
+mod keep;
 mod list;
 mod live;
 mod noted;
@@ -18,6 +19,8 @@ mod test;
 
 use keywright_core::{Secret, token};
 
+pub(crate) use self::entered::yes;
+pub(crate) use self::keep::Place;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::terminal::Terminal;

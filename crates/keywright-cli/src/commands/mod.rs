@@ -6,7 +6,7 @@ mod demo;
 mod doctor;
 mod emulate;
 mod explain;
-mod keys;
+pub(crate) mod keys;
 mod man;
 mod pages;
 mod run;

@@ -23,8 +23,9 @@ use self::child::{Child, Ended};
 use self::ending::Ending;
 use self::environment::{ChildEnvironment, Hand};
 use self::rings::Rings;
+use self::signals::Signals;
 use super::{config, keys, serve};
-use crate::asking;
+use crate::asking::{self, Attendant};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::memory::Forget;
@@ -37,7 +38,7 @@ use crate::terminal::Terminal;
 /// `NAME_BACKUP`; else what `keywright keys add` stored), says what is wrong with them, and starts the program with a token in the place of
 /// each key and a local gateway as base URL. When a key dies, the next one serves the same request.
 /// When the last one dies and you are at the terminal, its requests wait while you are told why and asked
-/// for a new key; then they go on. Without a terminal, the program gets the provider's own error, with the
+/// for a new key; then they go on, and you may keep it for next time. Without a terminal, the program gets the provider's own error, with the
 /// true cause in it. When the program ends with a failed call, the cause is told below what it wrote.
 ///
 /// The program is unchanged: stdin, terminal, signals and exit code pass through. What it writes to a
@@ -128,9 +129,23 @@ async fn supervise(args: &Args, hardened: &Hardened, terminal: &Terminal) -> Res
     let gateway = open(rings.configuration(configured), &resolver, options).await?;
     let hand = Hand { addr: gateway.addr(), token: &token };
     let environment = environment::through_gateway(parent, &rings, &hand, &guard);
+    let attendant = Attendant::new(&gateway, terminal, &resolver);
+    let program = async {
+        // Before the program ends, so that no signal falls between.
+        let mut signals = Signals::listen()?;
+        let ended = start(args, environment, hardened, terminal).await?;
+        if !ended.by_signal {
+            // A person who has just pasted a key may still say what becomes of it. A signal ends that.
+            tokio::select! {
+                () = attendant.decided() => {}
+                _ = signals.next() => {}
+            }
+        }
+        Ok::<_, CliError>(ended)
+    };
     let ended = tokio::select! {
-        ended = start(args, environment, hardened, terminal) => ended,
-        never = asking::attend(&gateway, terminal) => match never {},
+        ended = program => ended,
+        never = attendant.attend() => match never {},
     };
     let report = gateway.report();
     gateway.shutdown(LAST_REQUESTS).await;

@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::config::{DEFAULT_FILE, load};
-use crate::asking;
+use crate::asking::{self, Attendant};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::key_report::{KeyReport, KeySeen};
@@ -102,9 +102,10 @@ async fn serve(args: &Args, config: Config, mut file: FileWatch, terminal: &Term
             reload(&gateway, &args.config, &resolver, memory.as_ref(), terminal).await;
         }
     };
+    let attendant = Attendant::new(&gateway, terminal, &resolver);
     tokio::select! {
         () = reloads => {}
-        never = asking::attend(&gateway, terminal) => match never {},
+        never = attendant.attend() => match never {},
     }
     terminal.tell("keywright: finishing what is running; a second signal stops at once");
     let drained = tokio::select! {

@@ -43,7 +43,7 @@ async fn held(store: &KeyStore) -> Vec<(String, String)> {
 
 async fn why(store: &KeyStore) -> Option<SourceError> {
     let shelf = store.shelf(&[openai()]).await;
-    shelf.asked.iter().find(|asked| asked.place == VAULT_PLACE).map(|asked| asked.why)
+    shelf.asked.iter().find(|asked| asked.place == Kind::Age.place()).map(|asked| asked.why)
 }
 
 #[cfg(unix)]

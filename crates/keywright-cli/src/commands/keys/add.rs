@@ -75,10 +75,33 @@ pub(super) async fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliErr
     if args.passphrase && before.is_none() && matches!(reference, Reference::Age { .. }) {
         new_passphrase(&store, &resolver, &reference, terminal).await?;
     }
-    entered::with_passphrase(&store, &resolver, terminal, async |store| store.put(&reference, &key).await).await?;
-    Noted::open(&resolver).note(provider, &key, &reference.to_string(), look);
+    let stored = Stored { provider, key: &key, reference: &reference, look };
+    stored.put(&store, &resolver, terminal).await?;
+    stored.note(&resolver);
     tell(args, provider, &key, &reference, terminal)?;
     Ok(if look == Some(Look::Unknown) { Exit::Unknown } else { Exit::Healthy })
+}
+
+/// A key on its way into a store.
+pub(super) struct Stored<'a> {
+    pub(super) provider: &'static ProviderSpec,
+    pub(super) key: &'a Secret,
+    pub(super) reference: &'a Reference,
+    /// What the provider said about it, if it was asked.
+    pub(super) look: Option<Look>,
+}
+
+impl Stored<'_> {
+    /// Stores it. A vault that wants a passphrase gets the one that a person types.
+    pub(super) async fn put(&self, store: &KeyStore, resolver: &Resolver, terminal: &Terminal) -> Result<(), CliError> {
+        let put = async |store: &KeyStore| store.put(self.reference, self.key).await;
+        entered::with_passphrase(store, resolver, terminal, put).await
+    }
+
+    /// Notes in the history that it is here.
+    pub(super) fn note(&self, resolver: &Resolver) {
+        Noted::open(resolver).note(self.provider, self.key, &self.reference.to_string(), self.look);
+    }
 }
 
 /// The key that is stored in a place now.

@@ -57,7 +57,7 @@ async fn hidden(prompt: &str) -> Result<Option<Secret>, CliError> {
 }
 
 /// Asks yes or no; without a terminal the answer is `None`.
-pub(super) async fn yes(question: &str) -> Result<Option<bool>, CliError> {
+pub(crate) async fn yes(question: &str) -> Result<Option<bool>, CliError> {
     let Some(console) = Console::open().filter(Console::is_ours) else {
         return Ok(None);
     };

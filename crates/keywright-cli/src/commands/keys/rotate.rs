@@ -61,7 +61,7 @@ pub(super) async fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliErr
 }
 
 /// At every moment one of the two is stored: the old key is copied before the new one takes its place.
-async fn replace(
+pub(super) async fn replace(
     store: &KeyStore,
     provider: &ProviderSpec,
     old: &Found,
