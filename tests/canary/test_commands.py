@@ -25,6 +25,9 @@ class Command(typing.NamedTuple):
 NOWHERE = {"HTTPS_PROXY": "http://<together>:<openai>@127.0.0.1:9", "NO_PROXY": "<fireworks>"}
 
 
+"""Places where nobody listens, whichever way one goes."""
+CLOSED = {f"{provider.upper()}_BASE_URL": f"http://127.0.0.1:9/<{provider}>/v1" for provider in harness.PROVIDERS}
+
 """`<openai>` stands for the marked key."""
 COMMANDS = {
     "help": Command(["--help"]),
@@ -47,6 +50,10 @@ COMMANDS = {
     "serve, wrong values": Command(["serve", "--config", "wrong-values.toml"]),
     "serve, check": Command(["-vv", "serve", "--config", "good.toml", "--check"]),
     "serve, check, as JSON": Command(["serve", "--config", "good.toml", "--check", "--json"]),
+    "serve, required and missing": Command(["-vv", "serve", "--config", "good.toml", "--require", "together"]),
+    "serve, required and missing, as JSON": Command(["serve", "--config", "good.toml", "--require", "together", "--json"]),
+    "serve, live": Command(["-vv", "serve", "--config", "nowhere.toml", "--live", "--require", "openai"]),
+    "serve, live, as a log": Command(["serve", "--config", "nowhere.toml", "--live", "--require", "openai", "--log-format", "json"]),
     "serve, helper that is not allowed": Command(["-vv", "serve", "--config", "helper.toml", "--check"]),
     "serve, key as the name of a secret": Command(["-vv", "serve", "--config", "clouds.toml", "--check"]),
     "config allow, key in a helper's arguments": Command(["config", "allow", "helper.toml"]),
@@ -77,6 +84,14 @@ COMMANDS = {
     "run, environment and command lines dumped": Command(["run", "--", "sh", "-c", "cat /proc/self/environ /proc/*/cmdline"]),
     "run, loud": Command(["-vv", "run", "--", "true"]),
     "run as JSON": Command(["run", "--json", "--", "true"]),
+    "run, live": Command(["-vv", "run", "--live", "--require", "openai", "--", "env"], variables=CLOSED),
+    "run, live, as JSON": Command(["run", "--live", "--require", "openai", "--json", "--", "env"], variables=CLOSED),
+    "run, live, keys in base URLs": Command(
+        ["-vv", "run", "--live", "--", "env"],
+        variables=CLOSED | {"OPENAI_BASE_URL": "https://<openai>:<together>@127.0.0.1:9/<fireworks>?<openai>"},
+    ),
+    "run, nothing that is required": Command(["-vv", "run", "--require", "openai", "--", "env"], variables={"OPENAI_API_KEY": "'<openai>"}),
+    "keys test, live": Command(["-vv", "keys", "test"], variables=NOWHERE | CLOSED),
     "run, program that fails": Command(["run", "--", "sh", "-c", "exit 3"]),
     "run, no such program": Command(["run", "--", "./nosuch"]),
     "run, .env only": Command(["run", "--", "env"], environment=False),
@@ -119,6 +134,7 @@ COMMANDS = {
     "key as an option": Command(["run", "--<openai>", "--", "true"]),
     "key as a value": Command(["serve", "--config", "<openai>"]),
     "key as a provider": Command(["run", "--provider", "<openai>", "--", "true"]),
+    "key as a required provider": Command(["serve", "--require", "<openai>"]),
 }
 
 """Keys where people really put them, and where nothing expects them."""
@@ -131,6 +147,10 @@ FILES = {
         "MY_COPY=<openai>\r\nMY_COPY=<openai>\r\n"
     ),
     "good.toml": '[[provider]]\nid = "openai"\nkeys = ["env://OPENAI_API_KEY", "dotenv://.env#OPENAI_API_KEY"]\n',
+    "nowhere.toml": (
+        '[[provider]]\nid = "openai"\nkeys = ["env://OPENAI_API_KEY", "dotenv://.env#OPENAI_API_KEY"]\n'
+        'base_url = "http://127.0.0.1:9/<openai>"\n'
+    ),
     "literal.toml": '[[provider]]\nid = "openai"\nkeys = ["<openai>"]\n[[provider]]\nid = "together"\nkeys = ["env://<together>"]\n',
     "clouds.toml": '[[provider]]\nid = "openai"\nkeys = ['
     '"aws-sm://<openai>", "aws-sm://llm#<openai>", "aws-sm://llm?region=<openai>", "aws-ps:///llm/<openai>", "gcp-sm://<openai>/llm", '

@@ -1,4 +1,4 @@
-"""The live check of `doctor`, before providers and proxies that give keys back."""
+"""The live check of every command that has one, before providers that give keys back."""
 
 from __future__ import annotations
 
@@ -36,19 +36,36 @@ def parrot() -> typing.Iterator[http.server.ThreadingHTTPServer]:
     server.server_close()
 
 
-@pytest.mark.parametrize("options", [[], ["--json"]])
+"""Where the base URL is `<url>`."""
+CONFIGURATION = '[gateway]\nlisten = "127.0.0.1:0"\n[[provider]]\nid = "openai"\nkeys = ["env://OPENAI_API_KEY"]\nbase_url = "<url>"\n'
+
+COMMANDS = {
+    "doctor": ["doctor", "--live"],
+    "doctor as JSON": ["doctor", "--live", "--json"],
+    "run": ["run", "--live", "--require", "openai", "--", "true"],
+    "run as JSON": ["run", "--live", "--json", "--", "true"],
+    "serve": ["serve", "--live", "--require", "openai", "--check"],
+    "serve with JSON logs": ["serve", "--live", "--require", "openai", "--check", "--log-format", "json"],
+    "keys": ["keys", "test", "openai"],
+    "keys as JSON": ["keys", "test", "openai", "--json"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("status", [200, 401, 403, 404, 429, 500])
-def test_a_key_that_comes_back_is_not_told(parrot, status, options, tmp_path):
+def test_a_key_that_comes_back_is_not_told(parrot, status, command, tmp_path):
     for form in canary.echoes("key"):
         known = canary.Canary("openai", harness.new_key("openai"))
         place = urllib.parse.quote(f"/{status}/{form}/whole")
+        url = f"http://127.0.0.1:{parrot.server_port}{place}/v1"
+        (tmp_path / "keywright.toml").write_text(CONFIGURATION.replace("<url>", url))
         environment = harness.surroundings(str(tmp_path)) | {
             "OPENAI_API_KEY": known.key,
-            "OPENAI_BASE_URL": f"http://127.0.0.1:{parrot.server_port}{place}/v1",
+            "OPENAI_BASE_URL": url,
             "KEYWRIGHT_LOG": "trace",
         }
         ended = subprocess.run(
-            [str(harness.keywright()), "-v", "doctor", "--live", *options],
+            [str(harness.keywright()), "-v", *COMMANDS[command]],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             env=environment,

@@ -54,7 +54,7 @@ pub(crate) fn main() -> Exit {
     let filter = Environment::process().text("KEYWRIGHT_LOG");
     let level = cli.command.log_level(cli.global.verbose);
     logging::start(cli.global.log_format, filter.as_deref(), level, redactor.clone());
-    let terminal = Terminal::new(cli.global.color, cli.global.verbose, redactor);
+    let terminal = Terminal::new(cli.global.color, cli.global.verbose, cli.global.log_format, redactor);
     let in_run = cli.command.is_run();
     match cli.command.run(&terminal) {
         Ok(exit) => exit,

@@ -84,6 +84,20 @@ pub(crate) fn finding_head(finding: &Finding) -> String {
     format!("{} {}", paint(role, format_args!("{word}[{}]:", finding.cause.slug())), finding.says)
 }
 
+/// What was found: where it stands, and what mends it.
+pub(crate) fn finding_lines(finding: &Finding) -> Vec<String> {
+    let mut lines = vec![finding_head(finding)];
+    if let Some(place) = &finding.place {
+        let at = finding.at.filter(|_| place.column.is_none()).map(|at| format!(", position {at}")).unwrap_or_default();
+        lines.push(format!("  {} {place}{at}", paint(Role::Pointer, "-->")));
+    }
+    if let Some(code_point) = &finding.code_point {
+        lines.push(format!("  {} {code_point}", paint(Role::Faint, "= note:")));
+    }
+    lines.extend(finding.fix.iter().flat_map(fix_lines).map(|line| format!("  {line}")));
+    lines
+}
+
 const fn doubt(confidence: Confidence) -> &'static str {
     match confidence {
         Confidence::Certain => "",

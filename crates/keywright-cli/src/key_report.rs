@@ -1,15 +1,15 @@
 //! What is known about each key before anything uses it: presence and format, never the value.
 
-use keywright::probe::Probed;
 use keywright::sources::{Found, Miss};
 use keywright_core::inspect::{Finding, Severity, inspect};
-use keywright_core::ring::Look;
 use keywright_core::{Cause, Fix, ProviderSpec, Secret};
 use keywright_gateway::{IfMissing, KeySettings};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::diagnosis;
 use crate::error::{CliError, count};
+use crate::live_check::{self, Answered, Word};
 use crate::terminal::{Role, Terminal, paint};
 
 /// What is known about the keys. Text and JSON are views of this one value.
@@ -42,7 +42,7 @@ pub(crate) struct KeySeen {
     pub(crate) help: Option<&'static str>,
     /// What the provider said, when it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) live: Option<&'static str>,
+    pub(crate) live: Option<Answered>,
 }
 
 /// Whether a key is used.
@@ -112,18 +112,18 @@ impl KeySeen {
     }
 
     /// Adds what the provider said when it was asked about the key.
-    pub(crate) fn heard(&mut self, provider: &ProviderSpec, probed: &Probed) {
-        self.live = Some(match probed.look {
-            Look::Works => "works",
-            Look::Unknown => "no verdict",
-            Look::Refused(cause) => {
-                let status = probed.answer.as_ref().map(|(status, _)| format!(" with status {status}"));
-                let says = format!("{} refuses it{}", provider.name, status.unwrap_or_default());
-                self.state = KeyState::Unusable;
-                self.findings.push(Finding::error(cause, says));
-                "refused"
-            }
-        });
+    pub(crate) fn heard(&mut self, answered: Answered) {
+        // Without a verdict, what was found is about the way, not about the key.
+        if let Some(finding) = answered.finding.clone().filter(|_| answered.outcome != Word::NoVerdict) {
+            self.state = match (finding.severity, self.state) {
+                (Severity::Error, _) => KeyState::Unusable,
+                (Severity::Warning, KeyState::Good) => KeyState::Doubtful,
+                (Severity::Warning | Severity::Note, state) => state,
+            };
+            self.findings.insert(0, finding);
+            self.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        }
+        self.live = Some(answered);
     }
 
     /// The last known good value, in the place of what its source cannot say.
@@ -152,12 +152,12 @@ impl KeySeen {
         if let Some(says) = self.help {
             return Some(Fix { says: says.to_owned(), command: None });
         }
-        let cause = match self.state {
-            KeyState::Missing => Cause::MissingKey,
-            KeyState::Unusable => self.findings.first()?.cause,
-            KeyState::Good | KeyState::Doubtful => return None,
-        };
-        keywright_core::page::fixes(cause, &self.provider).into_iter().next()
+        let of_page = |cause| keywright_core::page::fixes(cause, &self.provider).into_iter().next();
+        match (self.state, self.findings.first()) {
+            (KeyState::Missing, _) => of_page(Cause::MissingKey),
+            (KeyState::Unusable, Some(finding)) => finding.fix.clone().or_else(|| of_page(finding.cause)),
+            (KeyState::Good | KeyState::Doubtful | KeyState::Unusable, _) => None,
+        }
     }
 }
 
@@ -175,9 +175,27 @@ impl KeyReport {
         }
     }
 
-    /// Whether every key is used and nothing is strange.
+    /// Whether every key is used and nothing is strange, as far as anybody was asked.
     pub(crate) fn all_good(&self) -> bool {
-        self.keys.iter().all(|key| key.state == KeyState::Good)
+        let works = |key: &KeySeen| key.live.as_ref().is_none_or(|live| live.outcome == Word::Works);
+        self.keys.iter().all(|key| key.state == KeyState::Good && works(key))
+    }
+
+    /// The keys of one provider.
+    pub(crate) fn of<'a>(&'a self, provider: &'a str) -> impl Iterator<Item = &'a KeySeen> {
+        self.keys.iter().filter(move |key| key.provider == provider)
+    }
+
+    /// What the providers said, as far as they were asked.
+    fn answers(&self) -> impl Iterator<Item = &Answered> + Clone {
+        self.keys.iter().filter_map(|key| key.live.as_ref())
+    }
+
+    /// The report as one event for programs.
+    pub(crate) fn event(&self) -> Value {
+        json!({
+            "schema": 1, "event": "keys", "keys": self.keys, "network": live_check::on_the_way(self.answers()),
+        })
     }
 
     /// Tells a person: one line a key, then what is strange about it.
@@ -206,10 +224,11 @@ impl KeyReport {
                 key.provider,
                 key.shown(),
                 key.place,
-                key.live.map(|said| format!("  live: {said}")).unwrap_or_default(),
+                key.live.as_ref().map(|said| format!("  live: {}", said.told())).unwrap_or_default(),
             ));
             key.tell_findings(terminal);
         }
+        live_check::tell_unanswered(self.answers(), terminal);
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use keywright::state::Timestamp;
+use serde_json::{Value, json};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -27,6 +29,15 @@ pub(crate) fn start(format: LogFormat, filter: Option<&str>, level: &str, redact
         LogFormat::Text => builder.with_ansi(false).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
+}
+
+/// An event as a line among JSON logs, whose fields have no depth.
+pub(crate) fn line(event: Value) -> Value {
+    let mut line = json!({"timestamp": Timestamp::now().to_string(), "level": "INFO", "target": "keywright"});
+    if let (Value::Object(line), Value::Object(event)) = (&mut line, event) {
+        line.extend(event);
+    }
+    line
 }
 
 #[derive(Clone, Debug)]

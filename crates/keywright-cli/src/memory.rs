@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use keywright::sources::Resolver;
-use keywright::state::{Directory, History, Keeps, Memory, Remembered, StateError};
+use keywright::sources::{Found, Resolver};
+use keywright::state::{Directory, History, Keeps, Memory, Remembered, StateError, told};
 use keywright_gateway::GatewaySettings;
 
+use crate::key_report::KeySeen;
 use crate::terminal::{Role, Terminal, paint};
 
 /// What is not to be remembered this time.
@@ -32,6 +33,14 @@ impl Forget {
         }
         let opened = Directory::of(resolver.environment()).and_then(|directory| Memory::start(&directory, keeps));
         opened.inspect_err(|error| tell(error, terminal)).ok()
+    }
+}
+
+/// A key that cannot work, and the value that served in its place before: if there is one, the gateway uses it.
+pub(crate) fn recall(memory: Option<&Memory>, provider: &str, found: &Found, seen: &mut KeySeen) {
+    let good = memory.and_then(|memory| memory.last_known_good(provider, &found.reference.to_string()));
+    if let Some(good) = good.filter(|good| !good.secret.matches(&found.secret)) {
+        seen.recalled(&told(&found.reference, good.last_good));
     }
 }
 

@@ -11,6 +11,8 @@ use anstyle::{AnsiColor, Style};
 use keywright_core::{Redactor, Secret};
 use serde::Serialize;
 
+use crate::logging::LogFormat;
+
 /// When to use colour. `NO_COLOR` turns `auto` off; the flag wins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Color {
@@ -84,16 +86,18 @@ pub(crate) struct Terminal {
     redactor: SharedRedactor,
     /// How many `-v` were given.
     pub(crate) verbose: u8,
+    /// How log lines look.
+    pub(crate) log_format: LogFormat,
 }
 
 impl Terminal {
-    pub(crate) fn new(color: Color, verbose: u8, redactor: SharedRedactor) -> Self {
+    pub(crate) fn new(color: Color, verbose: u8, log_format: LogFormat, redactor: SharedRedactor) -> Self {
         let choice = match color {
             Color::Auto => ColorChoice::Auto,
             Color::Always => ColorChoice::Always,
             Color::Never => ColorChoice::Never,
         };
-        Self { choice, redactor, verbose }
+        Self { choice, redactor, verbose, log_format }
     }
 
     /// Masks these keys, in all their encodings, in everything printed and logged from now on.

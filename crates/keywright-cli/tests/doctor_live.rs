@@ -125,6 +125,21 @@ fn without_live_nothing_is_sent() {
 }
 
 #[test]
+fn the_way_to_a_provider_is_shown_by_one_key_which_is_told() {
+    let emulator = upstream();
+    let (one, two) = (openai_key(1), openai_key(2));
+    emulator.set_key("openai", &one, KeyState::Revoked).expect("a known state");
+    let place = Place::new().env("OPENAI_API_KEY", &one).env("OPENAI_API_KEY_2", &two);
+    let place = place.env("OPENAI_BASE_URL", &emulator.base_url("openai"));
+    let ended = place.run(&["doctor", "network", "--live"]).code(0).hides(&one).hides(&two);
+    ended.out("1 key asked about at 1 host").out("OPENAI_API_KEY  live: refused");
+    assert_eq!(emulator.calls().iter().map(|calls| calls.calls).sum::<u64>(), 1, "{:?}", emulator.calls());
+    let report = report(&place.run(&["doctor", "network", "--live", "--json"]).code(0));
+    assert_eq!(report["credentials"].as_array().map(Vec::len), Some(1), "{report}");
+    assert_eq!(report["credentials"][0]["live"][0]["outcome"], "refused");
+}
+
+#[test]
 fn a_key_is_asked_about_once_wherever_it_stands_and_at_each_place_it_goes_to() {
     let (shell, configured) = (upstream(), upstream());
     let key = openai_key(1);

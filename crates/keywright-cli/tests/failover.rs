@@ -76,7 +76,7 @@ fn a_live_check_leaves_a_refused_key_out() {
         .file("client.py", CLIENT);
     client(&place, &["--live"]).code(0).err("live: refused").err("live: works").err("1 of 2 keys usable");
     upstream.set_key("openai", &two, KeyState::Revoked).expect("known");
-    client(&place, &["--live"]).code(125).err("no usable key");
+    client(&place, &["--live"]).code(1).err("openai refuses every key of it");
 }
 
 #[test]

@@ -27,7 +27,12 @@ fn it_says_where_it_listens_and_stops_when_asked() {
         let listen = event["listen"].as_str().expect("an address");
         assert!(listen.starts_with("127.0.0.1:") && !listen.ends_with(":0"), "{listen}");
         running.signal(signal);
-        running.end().code(0).err("[ok]   openai").err("OPENAI_API_KEY in .env: no such file").hides(&openai_key(1));
+        running
+            .end()
+            .code(0)
+            .err("\"event\":\"keys\"")
+            .err("OPENAI_API_KEY in .env: no such file")
+            .hides(&openai_key(1));
     }
 }
 

@@ -68,7 +68,7 @@ impl Command {
 }
 
 /// Reads the value of an option that names a provider.
-fn provider_id(id: &str) -> Result<String, String> {
+pub(crate) fn provider_id(id: &str) -> Result<String, String> {
     let providers = keywright_core::Catalogue::builtin().providers();
     if providers.iter().any(|provider| provider.id == id) {
         return Ok(id.to_owned());

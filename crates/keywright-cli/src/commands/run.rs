@@ -28,6 +28,7 @@ use super::{config, keys, serve};
 use crate::asking::{self, Attendant};
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::gate::Gate;
 use crate::memory::Forget;
 use crate::process::{self, Hardened};
 use crate::terminal::Terminal;
@@ -49,16 +50,16 @@ use crate::terminal::Terminal;
 Examples:
   keywright run -- python app.py
   keywright run --live -- npm start            ask the providers about each key first
+  keywright run --require openai -- ./worker   do not start it without a usable OpenAI key
   keywright run --env-file prod.env -- ./app
   keywright run --direct -- ./app              for a program that must hold the real keys
 
-Exit codes: the program's own; 128+N when signal N ended it; 125 keywright failed before the start,
-126 the program is not executable, 127 there is no such program.")]
+Exit codes: the program's own; 128+N when signal N ended it; 1 not started, because of `--require` or `--live`;
+125 keywright failed before the start, 126 the program is not executable, 127 there is no such program.")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Args {
-    /// Ask each provider about each key before the start: one free request a key.
-    #[arg(long)]
-    live: bool,
+    #[command(flatten)]
+    gate: Gate,
     /// Give the program the real keys; no gateway, no failover.
     #[arg(long)]
     direct: bool,
@@ -105,13 +106,16 @@ async fn supervise(args: &Args, hardened: &Hardened, terminal: &Terminal) -> Res
     let memory = args.forget.open(&configured.gateway, &resolver, terminal);
     let mut rings = Rings::collect(args.wanted(), &configured, &resolver, memory.as_ref()).await?;
     terminal.guard(&rings.secrets());
-    if args.live {
-        live::ask(&mut rings, terminal).await;
+    if args.gate.live {
+        live::ask(&mut rings, &configured, args.direct, &resolver, terminal).await;
     }
     if !args.direct {
         rings.recall(memory.as_ref());
     }
     story::before(&rings, args.telling(), terminal);
+    if let Some(exit) = story::stopped(&rings, &args.gate, args.telling(), terminal) {
+        return Ok(exit);
+    }
     rings.report().required()?;
     if rings.usable().next().is_none() {
         return Err(story::no_key(&rings, terminal));
@@ -188,7 +192,7 @@ async fn start(
 
 impl Args {
     fn wanted(&self) -> rings::Wanted<'_> {
-        rings::Wanted { providers: &self.providers, env_files: &self.env_files }
+        rings::Wanted { providers: &self.providers, required: &self.gate.require, env_files: &self.env_files }
     }
 
     /// Whether a person may be asked.

@@ -1,22 +1,24 @@
 //! `keywright serve`: the gateway as a service.
 
+mod look;
+
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use futures_util::future::join_all;
-use keywright::sources::{Found, Miss, Reference, Resolver};
+use keywright::sources::Resolver;
 use keywright::state::Memory;
-use keywright_core::Secret;
 use keywright_gateway::{Config, FileWatch, Gateway, StartError, StartOptions};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::config::{DEFAULT_FILE, load};
 use crate::asking::{self, Attendant};
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::gate::{self, Gate};
 use crate::key_report::{KeyReport, KeySeen};
+use crate::logging::{self, LogFormat};
 use crate::memory::Forget;
 use crate::process;
 use crate::terminal::{Role, Terminal, paint};
@@ -36,9 +38,13 @@ Examples:
   keywright serve                            with ./keywright.toml
   keywright serve --config /etc/keywright.toml --log-format json
   keywright serve --check                    is everything in place? then exit
+  keywright serve --live --require openai    start only when OpenAI answers for a key
 
 `keywright config init` writes a configuration to start from; `keywright keys issue NAME` makes
-the keys that callers use.")]
+the keys that callers use.
+
+Exit codes: 0 it was stopped; 1 not started, the report says why: no usable key where one is required, every key
+refused with --live, an address that cannot be had; 2 the command line or the configuration is wrong.")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Args {
     /// The configuration.
@@ -48,6 +54,8 @@ pub(crate) struct Args {
     #[arg(long)]
     check: bool,
     #[command(flatten)]
+    gate: Gate,
+    #[command(flatten)]
     forget: Forget,
     /// Ask at this terminal for a key when a provider has none left; requests wait for it.
     #[arg(long, conflicts_with = "no_ask")]
@@ -55,7 +63,7 @@ pub(crate) struct Args {
     /// Never ask, whatever the configuration says.
     #[arg(long)]
     no_ask: bool,
-    /// Print events as JSON lines for programs instead of text for people.
+    /// Print events as JSON lines for programs instead of text for people; what is known of the keys goes to stderr.
     #[arg(long)]
     json: bool,
 }
@@ -75,13 +83,15 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
 async fn serve(args: &Args, config: Config, mut file: FileWatch, terminal: &Terminal) -> Result<Exit, CliError> {
     let resolver = Resolver::process();
     let memory = args.forget.open(&config.gateway, &resolver, terminal);
-    let report = look(&config, &resolver, memory.as_ref(), terminal).await;
+    let report = look::keys(&config, args.gate.live, &resolver, memory.as_ref(), terminal).await;
+    show(&report, args, terminal)?;
+    if let Some(exit) = stopped(&report, args, terminal) {
+        return Ok(exit);
+    }
     if args.check {
-        show(&report, args.json, terminal)?;
         let healthy = every_provider_can_serve(&config, &report) && report.required().is_ok();
         return Ok(if healthy { Exit::Healthy } else { Exit::Unhealthy });
     }
-    report.tell(terminal);
     report.required()?;
     let mut signals = Signals::listen()?;
     let grace = config.gateway.drain_timeout;
@@ -99,7 +109,7 @@ async fn serve(args: &Args, config: Config, mut file: FileWatch, terminal: &Term
                 break;
             }
             file.look();
-            reload(&gateway, &args.config, &resolver, memory.as_ref(), terminal).await;
+            reload(&gateway, args, &resolver, memory.as_ref(), terminal).await;
         }
     };
     let attendant = Attendant::new(&gateway, terminal, &resolver);
@@ -131,51 +141,33 @@ impl Args {
     }
 }
 
-/// Reads every key once, for the report and for the redactor.
-async fn look(config: &Config, resolver: &Resolver, memory: Option<&Memory>, terminal: &Terminal) -> KeyReport {
-    resolver.adopt(&config.sources);
-    let mut report = KeyReport::default();
-    let mut secrets: Vec<Secret> = Vec::new();
-    for provider in &config.providers {
-        let reads = provider.keys.iter().map(|key| find(&key.reference, resolver));
-        for (key, found) in provider.keys.iter().zip(join_all(reads).await) {
-            let seen = match found {
-                Ok(found) => {
-                    secrets.push(found.secret.clone());
-                    provider.spec().map(|spec| KeySeen::inspected(spec, &found))
-                }
-                Err(miss) => match stand_in(&provider.id, &key.reference, &miss, memory) {
-                    Some(found) => {
-                        secrets.push(found.secret.clone());
-                        provider.spec().map(|spec| KeySeen::standing_in(spec, &found, &miss))
-                    }
-                    None => KeySeen::missing_as(key, &provider.id, &miss),
-                },
-            };
-            report.keys.extend(seen);
-        }
-    }
-    terminal.guard(&secrets.iter().collect::<Vec<_>>());
-    report
-}
-
-async fn find(reference: &str, resolver: &Resolver) -> Result<Found, Miss> {
-    // The configuration was checked, so every reference can be read.
-    let reference: Reference = reference.parse().map_err(|_| Miss::default())?;
-    resolver.resolve_recent(&reference).await
-}
-
-fn stand_in(provider: &str, reference: &str, miss: &Miss, memory: Option<&Memory>) -> Option<Found> {
-    memory?.stand_in(provider, &reference.parse().ok()?, miss)
-}
-
-fn show(report: &KeyReport, as_json: bool, terminal: &Terminal) -> Result<(), CliError> {
-    if as_json {
-        terminal.out_json(&json!({"schema": 1, "keys": report.keys}))?;
+/// The report on the keys: for people, for programs, or for whoever collects the logs.
+fn show(report: &KeyReport, args: &Args, terminal: &Terminal) -> Result<(), CliError> {
+    if args.check && args.json {
+        terminal.out_json(&report.event())?;
     } else {
-        report.tell(terminal);
+        tell(args, terminal, || report.event(), || report.tell(terminal));
     }
     Ok(())
+}
+
+/// What keeps the gateway from starting, told; `None` when nothing does.
+fn stopped(report: &KeyReport, args: &Args, terminal: &Terminal) -> Option<Exit> {
+    let unmet = args.gate.unmet(report, |provider| look::searched(provider, report, &args.config));
+    if unmet.is_empty() {
+        return None;
+    }
+    tell(args, terminal, || gate::event(&unmet), || gate::tell(&unmet, terminal));
+    Some(Exit::Unhealthy)
+}
+
+/// Standard error gets what happened: as one line of JSON for programs and among JSON logs, else in words.
+fn tell(args: &Args, terminal: &Terminal, event: impl Fn() -> Value, words: impl Fn()) {
+    match (args.json, terminal.log_format) {
+        (_, LogFormat::Json) => terminal.tell(logging::line(event())),
+        (true, LogFormat::Text) => terminal.tell(event()),
+        (false, LogFormat::Text) => words(),
+    }
 }
 
 /// Whether each provider that has keys has a usable one.
@@ -201,8 +193,9 @@ fn announce(gateway: &Gateway, as_json: bool, terminal: &Terminal) -> Result<(),
 }
 
 /// A configuration that cannot be used changes nothing.
-async fn reload(gateway: &Gateway, file: &Path, resolver: &Resolver, memory: Option<&Memory>, terminal: &Terminal) {
+async fn reload(gateway: &Gateway, args: &Args, resolver: &Resolver, memory: Option<&Memory>, terminal: &Terminal) {
     let kept = |terminal: &Terminal| terminal.tell("keywright: the configuration is as it was before");
+    let file = &args.config;
     let config = match load(file, terminal) {
         Ok(config) => config,
         Err(error) => {
@@ -212,18 +205,15 @@ async fn reload(gateway: &Gateway, file: &Path, resolver: &Resolver, memory: Opt
         }
     };
     resolver.forget();
-    let report = look(&config, resolver, memory, terminal).await;
+    let report = look::keys(&config, false, resolver, memory, terminal).await;
+    tell(args, terminal, || report.event(), || report.tell(terminal));
     if let Err(error) = report.required() {
-        report.tell(terminal);
         gateway.reload_failed(&error.to_string());
         error.report(terminal);
         return kept(terminal);
     }
     match gateway.reload(config).await {
-        Ok(()) => {
-            report.tell(terminal);
-            terminal.tell(format_args!("keywright: `{}` was read again", file.display()));
-        }
+        Ok(()) => terminal.tell(format_args!("keywright: `{}` was read again", file.display())),
         Err(error) => {
             not_started(&error).report(terminal);
             kept(terminal);

@@ -19,6 +19,8 @@ pub enum Way {
     Excepted(String),
     /// Through this proxy.
     Through(Proxy),
+    /// Programs go through this proxy, and the gateway goes past it.
+    PassedBy(Proxy),
     /// A proxy variable applies and cannot be used; its name.
     Unusable(String),
 }
@@ -228,6 +230,7 @@ mod tests {
             Way::Direct => "direct".to_owned(),
             Way::Excepted(name) => format!("excepted by {name}"),
             Way::Through(proxy) => format!("{}: {proxy}", proxy.variable),
+            Way::PassedBy(proxy) => format!("past {proxy}"),
             Way::Unusable(name) => format!("unusable {name}"),
         }
     }

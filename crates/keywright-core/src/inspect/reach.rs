@@ -168,6 +168,9 @@ fn on_the_way(trouble: &Trouble, to: &Destination<'_>) -> String {
         (Way::Through(proxy), _) => {
             format!("; programs go through the proxy {proxy} of `{}`, this check went directly", proxy.variable)
         }
+        (Way::PassedBy(proxy), _) => {
+            format!("; programs go through the proxy {proxy} of `{}`, the gateway goes directly", proxy.variable)
+        }
         (Way::Unusable(name), _) => format!("; `{name}` is set and cannot be used, this check went directly"),
     }
 }
@@ -175,7 +178,7 @@ fn on_the_way(trouble: &Trouble, to: &Destination<'_>) -> String {
 const fn proxy<'a>(to: &Destination<'a>) -> Option<&'a Proxy> {
     match to.way {
         Way::Through(proxy) => Some(proxy),
-        Way::Direct | Way::Excepted(_) | Way::Unusable(_) => None,
+        Way::Direct | Way::Excepted(_) | Way::Unusable(_) | Way::PassedBy(_) => None,
     }
 }
 

@@ -26,7 +26,10 @@ pub(super) const CHECKS: &[(&str, &str)] = &[
         SURROUNDINGS,
         "proxies, files of trusted certificates, variables that send requests elsewhere, keys in variables that reach a browser",
     ),
-    (NETWORK, "with --live: whether providers can be reached; name, port, proxy, certificate, clock, foreign answers"),
+    (
+        NETWORK,
+        "with --live: whether providers can be reached, by one key a place; name, port, proxy, certificate, clock, foreign answers",
+    ),
 ];
 
 /// The check of dotenv files.

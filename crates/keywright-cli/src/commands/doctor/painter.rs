@@ -5,7 +5,7 @@ use std::io;
 use keywright_core::inspect::{Finding, Severity};
 
 use super::report::{KeyLine, Report, Status};
-use crate::diagnosis::{finding_head, fix_lines};
+use crate::diagnosis::finding_lines;
 use crate::error::count;
 use crate::terminal::{Role, Terminal, paint};
 
@@ -68,19 +68,6 @@ fn key_line(key: &KeyLine) -> String {
     let place = paint(Role::Faint, format_args!("{}{name}{sent}{standing}", key.place));
     let live: Vec<String> = key.live.iter().map(|answer| format!("  live: {}", answer.told())).collect();
     format!("      {masked}  {place}{}", live.concat())
-}
-
-fn finding_lines(finding: &Finding) -> Vec<String> {
-    let mut lines = vec![finding_head(finding)];
-    if let Some(place) = &finding.place {
-        let at = finding.at.filter(|_| place.column.is_none()).map(|at| format!(", position {at}")).unwrap_or_default();
-        lines.push(format!("  {} {place}{at}", paint(Role::Pointer, "-->")));
-    }
-    if let Some(code_point) = &finding.code_point {
-        lines.push(format!("  {} {code_point}", paint(Role::Faint, "= note:")));
-    }
-    lines.extend(finding.fix.iter().flat_map(fix_lines).map(|line| format!("  {line}")));
-    lines
 }
 
 fn closing(report: &Report) -> String {

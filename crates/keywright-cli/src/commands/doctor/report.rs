@@ -6,8 +6,9 @@ use keywright_core::{Diagnosis, Fingerprinter};
 use serde::Serialize;
 
 use super::fix::Mends;
-use super::live::{Live, LiveLine};
-use super::names::Name;
+use super::live::Live;
+use super::names::{NETWORK, Name};
+use crate::live_check::Answered;
 
 /// What doctor found.
 #[derive(Debug, Serialize)]
@@ -83,7 +84,7 @@ pub(super) struct KeyLine {
     pub(super) shadowed_by: Option<Place>,
     /// What the provider said, with `--live`; one entry for each place that it is sent to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) live: Vec<LiveLine>,
+    pub(super) live: Vec<Answered>,
 }
 
 impl Report {
@@ -94,13 +95,13 @@ impl Report {
         names: &[Name],
         fingerprinter: &Fingerprinter,
     ) -> Self {
-        let wanted = |(_, credential): &(usize, &Credential)| {
-            names.is_empty() || names.contains(&Name::Provider(credential.names_of.id.clone()))
+        let answers = |at: usize| live.map(|live| live.of(at)).unwrap_or_default();
+        // A key that was sent out is told, whatever was asked for.
+        let wanted = |(at, credential): &(usize, &Credential)| {
+            let asked_for = names.contains(&Name::Provider(credential.names_of.id.clone()));
+            names.is_empty() || asked_for || !answers(*at).is_empty()
         };
-        let told = |(at, key): (usize, &Credential)| KeyLine {
-            live: live.map(|live| live.of(at)).unwrap_or_default(),
-            ..KeyLine::of(key, fingerprinter)
-        };
+        let told = |(at, key): (usize, &Credential)| KeyLine { live: answers(at), ..KeyLine::of(key, fingerprinter) };
         let status = checks.iter().map(|check| check.status).max().unwrap_or(Status::Ok);
         let worst = checks
             .iter()
@@ -120,9 +121,10 @@ impl Report {
         }
     }
 
-    /// The keys of one check.
+    /// The keys of one check. One that only the network check sent out is told there.
     pub(super) fn keys_of<'a>(&'a self, check: &'a Check) -> impl Iterator<Item = &'a KeyLine> {
-        self.credentials.iter().filter(move |key| key.provider == check.id)
+        let homeless = |key: &KeyLine| !self.checks.iter().any(|check| check.id == key.provider);
+        self.credentials.iter().filter(move |key| key.provider == check.id || check.id == NETWORK && homeless(key))
     }
 
     /// How many findings there are of a severity.

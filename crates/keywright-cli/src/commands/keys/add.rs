@@ -10,7 +10,7 @@ use keywright_core::{ProviderSpec, Secret};
 use serde_json::json;
 
 use super::entered::{self, Entered};
-use super::live::Asker;
+use super::live::{self, Candidate};
 use super::noted::Noted;
 use super::place::{self, Where};
 use crate::diagnosis;
@@ -165,18 +165,19 @@ pub(super) async fn asked(
     resolver: &Resolver,
     terminal: &Terminal,
 ) -> Result<Look, CliError> {
-    let heard = Asker::new(resolver).await?.ask(&[(provider, key.clone())], terminal).await;
-    let Some(probed) = heard.first() else {
+    let mut seen = KeySeen::entered(provider, key, "the new key");
+    let candidate = Candidate { provider, key, known: &seen.findings };
+    let Some(answered) = live::ask(&[candidate], resolver, terminal).await.pop() else {
         return Ok(Look::Unknown);
     };
-    if let Look::Refused(_) = probed.look {
-        let mut seen = KeySeen::entered(provider, key, "the new key");
-        seen.heard(provider, probed);
+    let look = answered.look;
+    seen.heard(answered);
+    if !seen.usable() {
         seen.tell_findings(terminal);
         let message = format!("{} refuses {}; nothing was stored", provider.name, key.masked());
         return Err(CliError::Unmet { message, help: None });
     }
-    Ok(probed.look)
+    Ok(look)
 }
 
 async fn new_passphrase(

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use keywright::sources::{Asked, Found, Resolver};
 use keywright::state::{Entry, Timestamp};
 use keywright::store::{KeyName, KeyStore, Kind};
+use keywright_core::ProviderSpec;
 use keywright_core::diagnosis::spoken;
 use keywright_core::ring::Look;
-use keywright_core::{ProviderSpec, Secret};
 use serde_json::{Value, json};
 
 use super::entered;
-use super::live::Asker;
+use super::live::{self, Candidate};
 use super::noted::Noted;
 use crate::error::CliError;
 use crate::key_report::KeySeen;
@@ -67,13 +67,14 @@ impl Rows {
     /// Asks the providers about every key that may work.
     pub(super) async fn ask(&mut self, resolver: &Resolver, terminal: &Terminal) -> Result<(), CliError> {
         let usable: Vec<&mut Row> = self.rows.iter_mut().filter(|row| row.seen.usable()).collect();
-        let keys: Vec<(&'static ProviderSpec, Secret)> =
-            usable.iter().map(|row| (row.provider, row.found.secret.clone())).collect();
-        let heard = Asker::new(resolver).await?.ask(&keys, terminal).await;
+        let candidate = |row: &&mut Row| (row.provider, row.found.secret.clone(), row.seen.findings.clone());
+        let keys: Vec<_> = usable.iter().map(candidate).collect();
+        let candidates = keys.iter().map(|(provider, key, known)| Candidate { provider, key, known });
+        let answers = live::ask(&candidates.collect::<Vec<_>>(), resolver, terminal).await;
         let mut history = Noted::open(resolver);
-        for (row, probed) in usable.into_iter().zip(heard) {
-            row.seen.heard(row.provider, &probed);
-            row.look = Some(probed.look);
+        for (row, answered) in usable.into_iter().zip(answers) {
+            row.look = Some(answered.look);
+            row.seen.heard(answered);
             history.note(row.provider, &row.found.secret, &row.found.reference.to_string(), row.look);
             row.entry = history.known(row.provider, &row.found.secret);
         }
@@ -118,7 +119,7 @@ impl Row {
 
     /// What happened to it, as far as it is known.
     fn story(&self, now: Timestamp) -> String {
-        let live = self.seen.live.map(|said| format!("asked now: {said}"));
+        let live = self.seen.live.as_ref().map(|said| format!("asked now: {}", said.told()));
         let Some(entry) = &self.entry else {
             return live.unwrap_or_else(|| "not used yet".to_owned());
         };

@@ -2,11 +2,11 @@
 
 use keywright::sources::{Reference, Resolver};
 use keywright::store::{KeyName, KeyStore, Kind};
+use keywright_core::ProviderSpec;
 use keywright_core::ring::Look;
-use keywright_core::{ProviderSpec, Secret};
 use serde_json::json;
 
-use super::live::Asker;
+use super::live::{self, Candidate};
 use super::noted::Noted;
 use super::place;
 use super::shown::{Row, Rows, exit_of};
@@ -82,10 +82,10 @@ async fn one(
             let mut seen = KeySeen::inspected(provider, &found);
             let mut look = None;
             if seen.usable() {
-                let keys: [(&'static ProviderSpec, Secret); 1] = [(provider, found.secret.clone())];
-                for probed in Asker::new(resolver).await?.ask(&keys, terminal).await {
-                    seen.heard(provider, &probed);
-                    look = Some(probed.look);
+                let candidate = Candidate { provider, key: &found.secret, known: &seen.findings };
+                for answered in live::ask(&[candidate], resolver, terminal).await {
+                    look = Some(answered.look);
+                    seen.heard(answered);
                 }
                 Noted::open(resolver).note(provider, &found.secret, &reference.to_string(), look);
             }

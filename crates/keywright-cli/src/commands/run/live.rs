@@ -1,54 +1,27 @@
-//! `--live`: one free question about each key, all at the same time.
+//! `--live`: what the providers say of the keys, asked the way that requests will go.
 
-use std::time::Duration;
-
-use keywright::http::{Connector, Origin, Versions};
-use keywright::probe::{Probed, probe};
-use keywright_core::ring::Look;
-use tokio::task::JoinSet;
+use keywright::sources::Resolver;
+use keywright_gateway::Config;
 
 use super::rings::Rings;
-use crate::terminal::{Role, Terminal, paint};
+use crate::live_check::{self, PATIENCE, Planned, Question};
+use crate::terminal::Terminal;
 
-/// Asks each provider about each of its usable keys. A refused key is left out; no answer is no verdict.
-pub(super) async fn ask(rings: &mut Rings, terminal: &Terminal) {
-    let connector = match Connector::new(PATIENCE, Versions::default()) {
-        Ok(connector) => connector,
-        Err(error) => return told(&error, terminal),
-    };
-    let mut questions = JoinSet::new();
-    for (at, key) in rings.keys.iter().enumerate().filter(|(_, key)| key.seen.usable()) {
-        let (spec, secret) = (key.spec, key.found.secret.clone());
-        let place = rings.base_url(&spec.id).unwrap_or_else(|| spec.http.origin.clone());
-        let origin = match Origin::parse(&place, &spec.http.sdk_base) {
-            Ok(origin) => origin,
-            Err(error) => {
-                told(&error, terminal);
-                continue;
-            }
-        };
-        let connector = connector.clone();
-        questions.spawn(async move { (at, probe(&connector, spec, &origin, &secret, PATIENCE).await) });
-    }
-    while let Some(Ok((at, probed))) = questions.join_next().await {
-        judge(rings, at, &probed, terminal);
+/// Asks each provider about each of its usable keys. A refused key is left out; no answer is no verdict. Without a gateway
+/// (`direct`) the program takes the proxies that are set; the gateway takes none.
+pub(super) async fn ask(rings: &mut Rings, config: &Config, direct: bool, resolver: &Resolver, terminal: &Terminal) {
+    let planned: Vec<Planned> = rings
+        .usable()
+        .map(|key| {
+            let written = config.providers.iter().find(|provider| provider.id == key.spec.id);
+            let provider = rings.provider(&key.spec.id, written);
+            let question = live_check::configured(&provider, &key.found.secret, resolver.environment())?;
+            let question = question.knowing(&key.seen.findings);
+            Ok(if direct { question } else { Question::past_proxies(question) })
+        })
+        .collect();
+    let answers = live_check::ask(&planned, PATIENCE, resolver, terminal).await;
+    for (key, answered) in rings.keys.iter_mut().filter(|key| key.seen.usable()).zip(answers) {
+        key.seen.heard(answered);
     }
 }
-
-fn judge(rings: &mut Rings, at: usize, probed: &Probed, terminal: &Terminal) {
-    let Some(key) = rings.keys.get_mut(at) else {
-        return;
-    };
-    key.seen.heard(key.spec, probed);
-    if let (Look::Unknown, Some(error)) = (probed.look, &probed.error) {
-        told(&format_args!("{}: {error}", key.spec.name), terminal);
-    }
-}
-
-fn told(problem: &impl std::fmt::Display, terminal: &Terminal) {
-    let head = paint(Role::Warning, "warning:");
-    terminal.tell(format_args!("{head} a key could not be checked live: {problem}"));
-}
-
-/// For each question; they run side by side.
-const PATIENCE: Duration = Duration::from_secs(10);

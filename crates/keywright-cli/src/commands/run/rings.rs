@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use futures_util::future::join_all;
 use keywright::http::Origin;
 use keywright::sources::{Asked, Dotenv, Found, Hint, Miss, Reference, Resolver, SourceError};
-use keywright::state::{Memory, told};
+use keywright::state::Memory;
 use keywright::store::KeyStore;
 use keywright_core::{Catalogue, Cause, ProviderSpec, Redactor, Secret};
 use keywright_gateway::{Config, KeySettings, ProviderSettings};
@@ -15,11 +15,14 @@ use super::doors::{Door, base_url_variables};
 use super::environment::Guard;
 use crate::error::CliError;
 use crate::key_report::{KeyReport, KeySeen};
+use crate::memory;
 
 /// What the command line asks for.
 pub(super) struct Wanted<'a> {
     /// Only these providers; empty for all.
     pub(super) providers: &'a [String],
+    /// These too.
+    pub(super) required: &'a [String],
     /// These dotenv files; empty for `.env`, which may be missing.
     pub(super) env_files: &'a [PathBuf],
 }
@@ -28,6 +31,9 @@ impl Wanted<'_> {
     /// By default every provider whose clients read a base URL from the environment: without one,
     /// a token in the place of the key would go straight to the provider.
     fn includes(&self, spec: &ProviderSpec, configured: bool) -> bool {
+        if self.required.contains(&spec.id) {
+            return true;
+        }
         if !self.providers.is_empty() {
             return self.providers.contains(&spec.id);
         }
@@ -46,8 +52,8 @@ pub(super) struct Rings {
     pub(super) doors: Vec<Door>,
     /// The dotenv files.
     pub(super) files: Vec<(PathBuf, Result<Dotenv, SourceError>)>,
-    /// What a person should know about the places.
-    pub(super) hints: Vec<Hint>,
+    /// What a person should know about the places, by provider.
+    pub(super) hints: Vec<(String, Hint)>,
     /// Every place that had no key, by provider.
     pub(super) asked: Vec<(String, Miss)>,
     /// The keyring and the vault, if they gave nothing, and why.
@@ -158,7 +164,7 @@ impl Rings {
         for found in discovery.found {
             self.add(spec, &names_of.id, found, None);
         }
-        self.hints.extend(discovery.hints);
+        self.hints.extend(discovery.hints.into_iter().map(|hint| (names_of.id.clone(), hint)));
         self.asked.push((names_of.id.clone(), discovery.asked));
     }
 
@@ -173,14 +179,8 @@ impl Rings {
 
     /// Keys that cannot work are used all the same where the gateway knows a value that served in their place.
     pub(super) fn recall(&mut self, memory: Option<&Memory>) {
-        let Some(memory) = memory else {
-            return;
-        };
         for key in self.keys.iter_mut().filter(|key| !key.seen.usable()) {
-            let good = memory.last_known_good(&key.spec.id, &key.found.reference.to_string());
-            if let Some(good) = good.filter(|good| !good.secret.matches(&key.found.secret)) {
-                key.seen.recalled(&told(&key.found.reference, good.last_good));
-            }
+            memory::recall(memory, &key.spec.id, &key.found, &mut key.seen);
         }
     }
 
@@ -251,7 +251,8 @@ impl Rings {
         config
     }
 
-    fn provider(&self, id: &str, written: Option<&ProviderSettings>) -> ProviderSettings {
+    /// The settings of a provider, without its keys.
+    pub(super) fn provider(&self, id: &str, written: Option<&ProviderSettings>) -> ProviderSettings {
         let mut provider = written.cloned().unwrap_or_else(|| ProviderSettings::new(id, []));
         provider.keys = Vec::new();
         provider.base_url = self.base_url(id);

@@ -1,5 +1,6 @@
 //! What a person is told before the start.
 
+use keywright::sources::Hint;
 use keywright_core::diagnosis::Confidence;
 use keywright_core::{Catalogue, Cause, Diagnosis, Witness};
 use serde_json::json;
@@ -7,6 +8,8 @@ use serde_json::json;
 use super::rings::Rings;
 use crate::diagnosis;
 use crate::error::CliError;
+use crate::exit::Exit;
+use crate::gate::{self, Gate, Searched};
 use crate::terminal::{Role, Terminal, paint};
 
 /// How to tell it.
@@ -24,20 +27,17 @@ pub(super) enum Telling {
 pub(super) fn before(rings: &Rings, telling: Telling, terminal: &Terminal) {
     let report = rings.report();
     if telling == Telling::Json {
-        terminal.tell(json!({
-            "schema": 1, "event": "keys", "keys": report.keys,
-            "hints": rings.hints.iter().map(|hint| json!({
-                "cause": hint.cause, "place": hint.place, "says": hint.says,
-            })).collect::<Vec<_>>(),
-        }));
-        return;
+        let mut event = report.event();
+        let told = |(_, hint): &(_, Hint)| json!({"cause": hint.cause, "place": hint.place, "says": hint.says});
+        event["hints"] = rings.hints.iter().map(told).collect();
+        return terminal.tell(event);
     }
     let worth_telling = telling == Telling::Text || !report.all_good();
     if !report.keys.is_empty() && worth_telling {
         report.tell(terminal);
         tell_places(rings, terminal);
     }
-    for hint in &rings.hints {
+    for (_, hint) in &rings.hints {
         // That a second value stands in `.env` is how a ring is made, not a fault.
         if terminal.verbose > 0 || matches!(hint.cause, Cause::WrongEnvVarName) {
             let head = paint(Role::Warning, format_args!("warning[{}]:", hint.cause.slug()));
@@ -66,7 +66,7 @@ pub(super) fn no_key(rings: &Rings, terminal: &Terminal) -> CliError {
     let specs: Vec<_> = rings.doors.iter().filter_map(|door| Catalogue::builtin().provider(&door.names_of)).collect();
     let variables: Vec<&str> = specs.iter().filter_map(|spec| spec.key_variable()).collect();
     if rings.keys.is_empty() {
-        let cause = rings.hints.first().map_or(Cause::MissingKey, |hint| hint.cause);
+        let cause = rings.hints.first().map_or(Cause::MissingKey, |(_, hint)| hint.cause);
         let provider = specs.first().map_or("unknown", |spec| spec.id.as_str());
         let diagnosis = evidence(rings, Diagnosis::new(provider, cause, Confidence::Certain));
         diagnosis::tell(&diagnosis, &searched(rings), terminal);
@@ -78,6 +78,29 @@ pub(super) fn no_key(rings: &Rings, terminal: &Terminal) -> CliError {
             "set one of {} in the environment or in `.env`, or store one with `keywright keys add`",
             variables.join(", ")
         ),
+    }
+}
+
+/// What keeps the program from being started, told; `None` when nothing does.
+pub(super) fn stopped(rings: &Rings, gate: &Gate, telling: Telling, terminal: &Terminal) -> Option<Exit> {
+    let unmet = gate.unmet(&rings.report(), |provider| searched_for(provider, rings));
+    match (unmet.is_empty(), telling) {
+        (true, _) => return None,
+        (false, Telling::Json) => terminal.tell(gate::event(&unmet)),
+        (false, Telling::Text | Telling::Quiet) => gate::tell(&unmet, terminal),
+    }
+    Some(Exit::Unhealthy)
+}
+
+/// Where the keys of one provider were looked for, and what each place said.
+fn searched_for(provider: &str, rings: &Rings) -> Searched {
+    let hints = || rings.hints.iter().filter(|(of, _)| of == provider).map(|(_, hint)| hint);
+    let asked = rings.asked.iter().filter(|(of, _)| of == provider).map(|(_, miss)| miss.to_string());
+    let stores = rings.stores.iter().map(|asked| format!("{}: {}", asked.place, asked.why));
+    Searched {
+        places: searched(rings),
+        cause: hints().next().map_or(Cause::MissingKey, |hint| hint.cause),
+        says: hints().map(|hint| format!("{}: {}", hint.place, hint.says)).chain(asked).chain(stores).collect(),
     }
 }
 
@@ -94,7 +117,7 @@ fn searched(rings: &Rings) -> String {
 
 /// Every place that was asked, one line a provider.
 fn evidence(rings: &Rings, diagnosis: Diagnosis) -> Diagnosis {
-    let hints = rings.hints.iter().map(|hint| format!("{}: {}", hint.place, hint.says));
+    let hints = rings.hints.iter().map(|(_, hint)| format!("{}: {}", hint.place, hint.says));
     let missing = rings.missing.iter().map(|key| format!("{}: {}", key.provider, key.place));
     let stores = rings.stores.iter().map(|asked| format!("{}: {}", asked.place, asked.why));
     let asked = rings.asked.iter().map(|(provider, miss)| format!("{provider}: {miss}"));
