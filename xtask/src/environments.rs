@@ -75,6 +75,25 @@ pub(crate) fn node_program() -> PathBuf {
     if pinned.exists() { pinned } else { PathBuf::from("node") }
 }
 
+/// Installs mdBook, which builds the book.
+pub(crate) fn mdbook() -> Result<(), Failure> {
+    let version = program(mdbook_program(), &["--version"]).output();
+    if version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).trim().ends_with(MDBOOK)) {
+        println!("mdBook is current");
+        return Ok(());
+    }
+    let home = home().join("mdbook");
+    let arguments =
+        ["install", "--quiet", "mdbook", "--locked", "--no-default-features", "--version", MDBOOK, "--root"];
+    must(crate::process::cargo(&arguments).arg(home))?;
+    println!("installed mdBook {MDBOOK}");
+    Ok(())
+}
+
+pub(crate) fn mdbook_program() -> PathBuf {
+    home().join("mdbook/bin/mdbook")
+}
+
 /// Everything that chores download or install.
 pub(crate) fn home() -> PathBuf {
     TARGET.join("test-env")
@@ -149,4 +168,6 @@ fn remove(folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The release of mdBook. Its `search` and `serve` are left out: the book needs neither server nor script.
+const MDBOOK: &str = "0.5.2";
 const STAMP: &str = "made-from";

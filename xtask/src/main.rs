@@ -4,6 +4,7 @@
 mod bench;
 mod conformance;
 mod counts;
+mod docs;
 mod environments;
 mod pages;
 mod process;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         "test" => test::run(rest),
         "conformance" => conformance::run(rest),
         "pages" => pages::run(rest),
+        "docs" => docs::run(rest),
         "bench" => Ok(bench::run(rest)),
         "--help" | "-h" | "help" => {
             println!("{HELP}");
@@ -46,6 +48,7 @@ Usage: cargo xtask <CHORE> [OPTIONS]
   test [--only NAME…] [--list]    install what the tests need, run all of them, count them
   conformance [--only NAME…]      run the SDKs' own suites directly and through the gateway, and compare
   pages verify [--write]          run the programs of the error pages, and record what they did
+  docs                            build the book of docs/ with its generated reference
   bench gateway|explain|start     measure each beside its peers; see bench/README.md
 
 Everything that is downloaded goes to target/test-env and is kept until its list of versions changes.";

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: installs what the tests need, runs all of them and counts them.
 
 use crate::Failure;
+use crate::docs;
 use crate::environments;
 use crate::pages as error_pages;
 use crate::process::{TARGET, cargo, program, tee};
@@ -23,9 +24,10 @@ enum Runs {
     Pytest { environment: &'static str, folder: &'static str },
     Node,
     Pages,
+    Book,
 }
 
-const STAGES: [Stage; 14] = [
+const STAGES: [Stage; 15] = [
     stage("rust", "unit, integration and documentation tests of every crate", Runs::Cargo),
     stage("python-module", "the Python module, as a program imports it", Runs::PythonModule),
     pytest("wire", "every form of credential header, byte by byte", "openai-3", "tests/wire"),
@@ -38,6 +40,7 @@ const STAGES: [Stage; 14] = [
     pytest("sources", "every source of keys on real parts: found, missed, rotated", "sources", "tests/sources"),
     stage("pages", "every program of the error pages, with the real SDKs", Runs::Pages),
     pytest("pages-site", "the exported pages in a browser", "browser", "tests/pages/test_site.py"),
+    stage("docs", "the book: it builds, its links lead somewhere, its snippets run", Runs::Book),
     pytest("terminal", "a person at a pseudo-terminal is asked for a key", "openai-3", "tests/terminal"),
     pytest("canary", "a marked key through every command shows nowhere", "openai-3", "tests/canary"),
 ];
@@ -95,8 +98,11 @@ fn install(stages: &[&Stage]) -> Result<(), Failure> {
     pythons.sort_unstable();
     pythons.dedup();
     environments::python(&pythons)?;
-    if stages.iter().any(|stage| stage.name == "sources") {
+    if stages.iter().any(|stage| matches!(stage.name, "sources" | "docs")) {
         environments::key_places()?;
+    }
+    if stages.iter().any(|stage| matches!(stage.runs, Runs::Book)) {
+        environments::mdbook()?;
     }
     if stages.iter().any(|stage| stage.name == "pages-site") {
         environments::browser()?;
@@ -120,6 +126,7 @@ impl Stage {
             Runs::Pytest { environment, .. } => std::slice::from_ref(environment),
             Runs::PythonModule => &[MODULE_ENVIRONMENT],
             Runs::Pages => &error_pages::ENVIRONMENTS,
+            Runs::Book => &BOOK_ENVIRONMENTS,
             Runs::Cargo | Runs::Node => &[],
         }
     }
@@ -130,6 +137,7 @@ impl Stage {
             Runs::PythonModule => return python_module(),
             Runs::Pytest { environment, folder } => pytest_on(environment, folder),
             Runs::Node => node_tests(),
+            Runs::Book => return book(),
             Runs::Pages => pages(&[&PYTEST[..], &["tests/pages/test_snippets.py"]].concat()),
         })
     }
@@ -146,6 +154,14 @@ pub(crate) fn pages(arguments: &[&str]) -> Command {
     let mut command = python(MODULE_ENVIRONMENT, arguments);
     command.env("KEYWRIGHT_TEST_ENV", environments::home()).env("KEYWRIGHT_NODE_PACKAGES", environments::node_home());
     command
+}
+
+/// Builds the book; its tests find the programs that its snippets call in the environments.
+fn book() -> Result<Command, Failure> {
+    docs::build()?;
+    let mut command = pytest_on(MODULE_ENVIRONMENT, "tests/docs");
+    command.env("KEYWRIGHT_TEST_ENV", environments::home()).env("KEYWRIGHT_BOOK", docs::book());
+    Ok(command)
 }
 
 /// The interpreter of an environment, told where the program under test is.
@@ -176,6 +192,9 @@ fn python_module() -> Result<Command, Failure> {
     command.env("PYTHONPATH", folder);
     Ok(command)
 }
+
+/// What the snippets of the book run with: the newest OpenAI SDK; a vault server and the commands of the sources.
+const BOOK_ENVIRONMENTS: [&str; 2] = [MODULE_ENVIRONMENT, "sources"];
 
 /// The module needs nothing beside itself; any environment with pytest serves.
 const MODULE_ENVIRONMENT: &str = "openai-3";
