@@ -1,7 +1,5 @@
 //! The state of this installation, as the commands open it.
 
-use std::path::Path;
-
 use keywright::sources::{Found, Resolver};
 use keywright::state::{Directory, History, Keeps, Memory, Remembered, StateError, told};
 use keywright_gateway::GatewaySettings;
@@ -26,7 +24,7 @@ impl Forget {
         let keeps = Keeps {
             history: settings.history && !self.no_history,
             last_known_good: settings.last_known_good.filter(|_| !self.no_last_known_good),
-            scope: scope(resolver),
+            scope: resolver.scope(),
         };
         if !keeps.history && keeps.last_known_good.is_none() {
             return None;
@@ -42,13 +40,6 @@ pub(crate) fn recall(memory: Option<&Memory>, provider: &str, found: &Found, see
     if let Some(good) = good.filter(|good| !good.secret.matches(&found.secret)) {
         seen.recalled(&told(&found.reference, good.last_good));
     }
-}
-
-/// The folder that relative references begin at: `.env` of another project is another file.
-pub(crate) fn scope(resolver: &Resolver) -> String {
-    let directory = resolver.directory();
-    std::path::absolute(if directory.as_os_str().is_empty() { Path::new(".") } else { directory })
-        .map_or_else(|_| String::new(), |path| path.to_string_lossy().into_owned())
 }
 
 /// Keys that stand in for what their sources give, as far as that is known.

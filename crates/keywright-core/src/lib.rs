@@ -4,6 +4,7 @@
 //! data files (`data/`), rules are functions over values, and every surface of
 //! Keywright (gateway, probe, command line, Python) speaks through this crate.
 
+pub mod all_out;
 pub mod catalogue;
 pub mod cause;
 pub mod classify;
@@ -11,8 +12,11 @@ pub mod diagnosis;
 pub mod dotenv;
 pub mod inspect;
 pub mod near;
+pub mod opening;
 pub mod page;
 pub mod paths;
+pub mod peek;
+pub mod pins;
 pub mod provider;
 pub mod reading;
 pub mod redact;

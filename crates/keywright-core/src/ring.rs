@@ -8,6 +8,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+mod models;
+mod sent;
+mod want;
+
+pub use models::Models;
+pub use sent::{MOST_RESENT, Sent};
+pub use want::Want;
+
 use crate::cause::{Bench, Cause};
 
 /// Milliseconds since some fixed moment; only differences matter.
@@ -78,8 +86,21 @@ pub enum Event {
     Probed(Look),
     /// The time for the next look has come.
     Due,
+    /// The same, where nobody looks: the next request decides.
+    DueForTraffic,
     /// The source handed out another value.
     Replaced,
+}
+
+impl Event {
+    /// What a refusal tells the key that met it; `None` when it says nothing about the key as a whole.
+    pub const fn of_refusal(cause: Cause, retry_after: Option<Duration>) -> Option<Self> {
+        match cause.bench() {
+            Bench::Key | Bench::Account => Some(Self::Refused(cause)),
+            Bench::Cooldown => Some(Self::RateLimited(retry_after)),
+            Bench::KeyAndModel | Bench::Nothing => None,
+        }
+    }
 }
 
 /// What a probe showed.
@@ -146,6 +167,7 @@ pub fn step(health: Health, event: Event, now: Moment, backoff: &Backoff) -> (He
         Event::RateLimited(pause) => (rate_limited(health, now.after(pause.unwrap_or(backoff.pause))), None),
         Event::Probed(look) => (looked(health, look, now, backoff), None),
         Event::Due => due(health, now, backoff),
+        Event::DueForTraffic => (due_for_traffic(health, now), None),
     }
 }
 
@@ -213,6 +235,14 @@ fn due(health: Health, now: Moment, backoff: &Backoff) -> (Health, Option<Task>)
     }
 }
 
+fn due_for_traffic(health: Health, now: Moment) -> Health {
+    match health {
+        Health::CoolingDown { until } if until <= now => Health::Active,
+        Health::Quarantined { cause, retry_at, round, .. } if retry_at <= now => Health::Probation { cause, round },
+        _ => health,
+    }
+}
+
 fn quarantine(cause: Cause, now: Moment, round: u32, backoff: &Backoff) -> Health {
     Health::Quarantined { cause, since: now, retry_at: now.after(backoff.wait(round)), round }
 }
@@ -261,6 +291,16 @@ impl Health {
         }
     }
 
+    /// The cause that the state carries.
+    pub const fn cause(self) -> Option<Cause> {
+        match self {
+            Self::Suspect { cause, .. } | Self::Quarantined { cause, .. } | Self::Probation { cause, .. } => {
+                Some(cause)
+            }
+            Self::Active | Self::CoolingDown { .. } => None,
+        }
+    }
+
     /// The state's name, as metrics and reports write it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -303,6 +343,26 @@ pub fn next(cause: Cause, retry_after: Option<Duration>, waited: bool) -> Next {
     }
 }
 
+/// Whether a refusal is something that the caller can act on when no other key is left: it may slow down, or lacks a
+/// scope. A 401 about a key is never the caller's, whose own key may be fine.
+pub const fn speaks_to_caller(cause: Cause, status: u16) -> bool {
+    match cause.bench() {
+        Bench::Cooldown | Bench::Nothing => true,
+        Bench::KeyAndModel => status != 401,
+        Bench::Key | Bench::Account => false,
+    }
+}
+
+/// How long a provider asks to wait: the header `retry-after-ms`, then `retry-after` in seconds.
+///
+/// Dates are left alone: no provider of the catalogue sends them, and a clock that is off would turn
+/// them into nonsense.
+pub fn retry_after(in_ms: Option<&str>, in_seconds: Option<&str>) -> Option<Duration> {
+    let number = |text: Option<&str>| text?.trim().parse::<f64>().ok();
+    let ms = number(in_ms).or_else(|| number(in_seconds).map(|seconds| seconds * 1_000.0))?;
+    (0.0..=LONGEST_PAUSE_MS).contains(&ms).then(|| Duration::from_secs_f64(ms / 1_000.0))
+}
+
 /// Whether refusals that came this close together point at the provider, the clock or the way out
 /// rather than at each key: two or more keys, all of them out, within one moment.
 pub fn same_moment(out_since: &[Moment]) -> bool {
@@ -314,6 +374,8 @@ pub fn same_moment(out_since: &[Moment]) -> bool {
 
 /// A pause that a request waits for instead of moving on.
 pub const SHORT_PAUSE: Duration = Duration::from_secs(2);
+/// A day: anything longer is no pause.
+const LONGEST_PAUSE_MS: f64 = 86_400_000.0;
 /// Refusals of all keys within this time are one event.
 pub const ONE_MOMENT: Duration = Duration::from_secs(2);
 

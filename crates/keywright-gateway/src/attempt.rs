@@ -3,7 +3,6 @@
 //! The loop is dull on purpose; the decisions are core's. A request moves on only before its first
 //! byte went down, and only when the answer says in so many words that nothing ran.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -11,18 +10,19 @@ use http::header::{CONTENT_LENGTH, HOST, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use keywright_core::Cause;
-use keywright_core::ring::{self, Next};
+use keywright_core::pins::Pin;
+use keywright_core::ring::{self, MOST_RESENT, Next, Sent, Want, speaks_to_caller};
 use tokio::time::Instant;
 
 use crate::answer::{Refusal, X_ATTEMPTS, X_CAUSE, X_KEY, X_ORIGIN, X_PATH, X_PROVIDER};
 use crate::body::{BodyFailure, Outgoing, RequestBody};
-use crate::choose::{Choice, Want, choose};
+use crate::choose::{Choice, choose};
 use crate::clock;
 use crate::headers::{self, CallerHeaders};
 use crate::judge::{self, Judged};
 use crate::last_failure::Failure;
-use crate::live::{Live, Upstream};
-use crate::plan::{Pin, Plan, Target, next_target};
+use crate::live::Live;
+use crate::plan::{Plan, Target, next_target};
 use crate::pool::{self, SendError};
 use crate::relay::{Down, RelayLimits};
 use crate::settle::{self, InFlight, InUse};
@@ -54,6 +54,10 @@ struct Refused {
 impl Refused {
     fn retry_after(&self) -> Option<Duration> {
         headers::retry_after(&self.bad.head.headers)
+    }
+
+    fn speaks_to_caller(&self) -> bool {
+        speaks_to_caller(self.bad.classified.cause, self.bad.head.status.as_u16())
     }
 }
 
@@ -105,11 +109,10 @@ impl Journey<'_> {
         if upstream.passes_through() {
             return self.pass_through(target).await;
         }
-        let mut want =
-            Want { model: Some(&target.model), project: pin.map(|pin| pin.project.as_str()), ..Want::default() };
+        let mut want = Want { project: pin.map(|pin| pin.project.clone()), ..Want::default() };
         let mut last = None;
         loop {
-            let used = match self.choose(upstream, &want).await {
+            let used = match self.choose(target, &want).await {
                 None if is_last => self.park(target, &want).await,
                 used => used,
             };
@@ -181,32 +184,26 @@ impl Journey<'_> {
     }
 
     /// Prepares the next attempt.
-    async fn move_on(&mut self, next: Next, want: &mut Want<'_>, refused: &Refused) {
-        let used = refused.used.as_ref();
-        match next {
-            Next::SameKeyAfter(pause) => {
-                self.waited = true;
-                tokio::time::sleep(pause).await;
-            }
-            Next::OtherAccount => {
-                want.barred_accounts.extend(used.and_then(|used| used.key.account.clone()));
-                want.tried.extend(used.map(|used| used.value.fingerprint));
-            }
-            Next::OtherKey | Next::Relay => {
-                want.tried.extend(used.map(|used| used.value.fingerprint));
-            }
+    async fn move_on(&mut self, next: Next, want: &mut Want, refused: &Refused) {
+        if let Some(used) = &refused.used {
+            want.after(next, used.value.fingerprint, used.key.account.as_deref());
+        }
+        if let Next::SameKeyAfter(pause) = next {
+            self.waited = true;
+            tokio::time::sleep(pause).await;
         }
     }
 
     /// The key of the next attempt. While a look is under way that may give one, waits for it.
-    async fn choose(&self, upstream: &Arc<Upstream>, want: &Want<'_>) -> Option<InUse> {
-        if let Choice::Use(used) = choose(upstream, want, clock::now()) {
+    async fn choose(&self, target: &Target, want: &Want) -> Option<InUse> {
+        let upstream = &target.upstream;
+        if let Choice::Use(used) = choose(upstream, want, &target.model, clock::now()) {
             return Some(used);
         }
         let mut changes = upstream.changes.subscribe();
         loop {
             // Again after the subscription, so that no change is missed in between.
-            match choose(upstream, want, clock::now()) {
+            match choose(upstream, want, &target.model, clock::now()) {
                 Choice::Use(used) => return Some(used),
                 Choice::None => return None,
                 Choice::Deciding => {
@@ -265,9 +262,7 @@ impl Journey<'_> {
             && keywright_core::paths::is_stateful(&upstream.spec.paths, target.path.path())
         {
             for piece in answer.peeked().pieces() {
-                for id in crate::pins::ids_in(piece) {
-                    self.shared.pins.learn(id, project);
-                }
+                self.shared.pins.learn_from(piece, project);
             }
         }
         let answer = answer.scrubbed(&self.shared.redactor.load());
@@ -308,7 +303,7 @@ impl Journey<'_> {
     fn exhausted(&self, target: &Target, pin: Option<&Pin>, refused: Option<Box<Refused>>) -> Response<Down> {
         match refused {
             // A short rest, or a scope that no key has: the caller can act on the provider's own answer.
-            Some(refused) if speaks_to_caller(&refused) => self.provider_error(*refused, target),
+            Some(refused) if refused.speaks_to_caller() => self.provider_error(*refused, target),
             refused => {
                 target.upstream.traffic.all_out.fetch_add(1, Ordering::Relaxed);
                 let cause = refused.map(|refused| refused.bad.classified.cause);
@@ -331,20 +326,15 @@ impl Journey<'_> {
             SendError::NotTaken(_) | SendError::MayHaveRun(_) => (StatusCode::BAD_GATEWAY, Cause::Network),
             SendError::TimedOut(_) => (StatusCode::GATEWAY_TIMEOUT, Cause::Timeout),
         };
-        let help = match error {
-            SendError::NotSent(_) => "The request was not sent.",
-            SendError::NotTaken(_) => "The request did not run.",
-            SendError::MayHaveRun(_) | SendError::TimedOut(_) => {
-                "The request may have run and may be billed, so it was not sent again."
-            }
+        let sent = match error {
+            SendError::NotSent(_) => Sent::Not,
+            SendError::NotTaken(_) => Sent::NotTaken,
+            SendError::MayHaveRun(_) | SendError::TimedOut(_) => Sent::MayHaveRun,
         };
-        let refusal = Refusal::new(status, cause, message).help(help);
-        match error {
-            SendError::NotSent(_) | SendError::NotTaken(_) => End::Unreachable(refusal),
-            SendError::MayHaveRun(_) | SendError::TimedOut(_) if target.upstream.double_billing => {
-                End::Unreachable(refusal)
-            }
-            SendError::MayHaveRun(_) | SendError::TimedOut(_) => End::Answer(refusal.response()),
+        let refusal = Refusal::new(status, cause, message).help(sent.says());
+        match sent {
+            Sent::MayHaveRun if !target.upstream.double_billing => End::Answer(refusal.response()),
+            Sent::Not | Sent::NotTaken | Sent::MayHaveRun => End::Unreachable(refusal),
         }
     }
 
@@ -404,16 +394,6 @@ fn said(target: &Target, did: &str, status: StatusCode, cause: Cause) -> Refusal
     fix.map_or(refusal.clone(), |fix| refusal.help(format!("Fix: {}", fix.says)))
 }
 
-/// Whether a provider's refusal is something that the caller can act on: it may slow down, or lacks a
-/// scope. A 401 is never passed to a caller whose own key is fine.
-fn speaks_to_caller(refused: &Refused) -> bool {
-    match refused.bad.classified.cause.bench() {
-        keywright_core::Bench::Cooldown | keywright_core::Bench::Nothing => true,
-        keywright_core::Bench::KeyAndModel => refused.bad.head.status != StatusCode::UNAUTHORIZED,
-        keywright_core::Bench::Key | keywright_core::Bench::Account => false,
-    }
-}
-
 /// What the gateway answers when the caller's body did not arrive.
 pub(crate) fn body_refusal(failure: BodyFailure) -> Refusal {
     let (status, code) = match failure {
@@ -429,6 +409,3 @@ pub(crate) fn body_refusal(failure: BodyFailure) -> Refusal {
     };
     Refusal::new(status, Cause::BadRequest, format!("{failure}.")).code(code).help(help).close()
 }
-
-/// How often a request that the provider did not take is sent again on another connection.
-const MOST_RESENT: usize = 2;

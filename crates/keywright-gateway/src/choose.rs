@@ -3,25 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use keywright_core::Fingerprint;
-use keywright_core::ring::{Moment, Standing};
+use keywright_core::ring::{Moment, Standing, Want};
 
 use crate::key::Key;
 use crate::live::Upstream;
 use crate::model::Model;
 use crate::settle::InUse;
-
-/// What a request needs of a key, and what it has used up.
-#[derive(Default)]
-pub(crate) struct Want<'a> {
-    pub(crate) model: Option<&'a Model>,
-    /// Only keys of this project can see the object that the request names.
-    pub(crate) project: Option<&'a str>,
-    /// Values that were refused for this request.
-    pub(crate) tried: Vec<Fingerprint>,
-    /// Accounts that were refused for this request.
-    pub(crate) barred_accounts: Vec<String>,
-}
 
 /// The choice.
 pub(crate) enum Choice {
@@ -34,19 +21,19 @@ pub(crate) enum Choice {
 }
 
 /// Chooses: the first key in order that may serve, or by weight where weights are set.
-pub(crate) fn choose(upstream: &Arc<Upstream>, want: &Want<'_>, now: Moment) -> Choice {
+pub(crate) fn choose(upstream: &Arc<Upstream>, want: &Want, model: &Model, now: Moment) -> Choice {
     let mut deciding = false;
     let start = weighted_start(upstream);
     let (before, after) = upstream.keys.split_at(start);
     let given = upstream.given.load();
     for key in after.iter().chain(before).chain(given.iter()) {
         match key.standing(now) {
-            Standing::Ready => match take(upstream, key, want, now) {
+            Standing::Ready => match take(upstream, key, want, model, now) {
                 Taken::Yes(used) => return Choice::Use(used),
                 Taken::OnTrial => deciding = true,
                 Taken::No => {}
             },
-            Standing::Deciding => deciding = deciding || fits(key, want, now),
+            Standing::Deciding => deciding = deciding || fits(key, want, model, now),
             Standing::Resting(_) | Standing::Out(_) => {}
         }
     }
@@ -60,8 +47,8 @@ enum Taken {
     No,
 }
 
-fn take(upstream: &Arc<Upstream>, key: &Arc<Key>, want: &Want<'_>, now: Moment) -> Taken {
-    if !fits(key, want, now) {
+fn take(upstream: &Arc<Upstream>, key: &Arc<Key>, want: &Want, model: &Model, now: Moment) -> Taken {
+    if !fits(key, want, model, now) {
         return Taken::No;
     }
     let Some(value) = key.value().filter(|value| !want.tried.contains(&value.fingerprint)) else {
@@ -75,14 +62,8 @@ fn take(upstream: &Arc<Upstream>, key: &Arc<Key>, want: &Want<'_>, now: Moment) 
     }
 }
 
-fn fits(key: &Key, want: &Want<'_>, now: Moment) -> bool {
-    let of_project = match (want.project, &key.project) {
-        (Some(wanted), Some(project)) => wanted == project,
-        _ => true,
-    };
-    let of_account = key.account.as_ref().is_none_or(|account| !want.barred_accounts.contains(account));
-    let of_model = want.model.is_none_or(|model| key.model_bench(|| model.name(), now).is_none());
-    of_project && of_account && of_model
+fn fits(key: &Key, want: &Want, model: &Model, now: Moment) -> bool {
+    want.fits(key.project.as_deref(), key.account.as_deref()) && key.model_bench(|| model.name(), now).is_none()
 }
 
 /// Where to begin: at the first key, or spread over the keys by their weights.

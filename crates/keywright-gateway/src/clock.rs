@@ -1,10 +1,9 @@
-//! The gateway's time, and the random key of this process.
+//! The gateway's time.
 
 use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use keywright::state::Timestamp;
-use keywright_core::Fingerprinter;
 use keywright_core::ring::Moment;
 use tokio::time::Instant;
 
@@ -22,16 +21,6 @@ pub(crate) fn timestamp(moment: Moment) -> Timestamp {
 /// Seconds since 1970.
 pub(crate) fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-/// Fingerprints under a random key of this process: they cannot be looked up anywhere else.
-pub(crate) fn fingerprinter() -> &'static Fingerprinter {
-    static FINGERPRINTER: LazyLock<Fingerprinter> = LazyLock::new(|| {
-        let mut key = [0; 32];
-        getrandom::fill(&mut key).expect("the operating system has random bytes");
-        Fingerprinter::new(key)
-    });
-    &FINGERPRINTER
 }
 
 const DAY_MS: u64 = 86_400_000;

@@ -82,14 +82,10 @@ pub(crate) fn is_upgrade(headers: &HeaderMap) -> bool {
     headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
-/// How long the provider asks to wait: `retry-after-ms`, then `retry-after` in seconds.
-///
-/// Dates are left alone: no provider of the catalogue sends them, and a clock that is off would turn
-/// them into nonsense.
+/// How long the provider asks to wait.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let number = |name: &HeaderName| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
-    let ms = number(&RETRY_AFTER_MS).or_else(|| number(&RETRY_AFTER).map(|seconds| seconds * 1_000.0))?;
-    (0.0..=LONGEST_MS).contains(&ms).then(|| Duration::from_secs_f64(ms / 1_000.0))
+    let text = |name: &HeaderName| headers.get(name)?.to_str().ok();
+    keywright_core::ring::retry_after(text(&RETRY_AFTER_MS), text(&RETRY_AFTER))
 }
 
 /// Header names that `Connection` makes hop-by-hop.
@@ -135,8 +131,6 @@ const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection")
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 static HOP_BY_HOP: [HeaderName; 8] =
     [CONNECTION, TRANSFER_ENCODING, UPGRADE, TE, TRAILER, PROXY_AUTHENTICATE, KEEP_ALIVE, PROXY_CONNECTION];
-/// A day: anything longer is no pause.
-const LONGEST_MS: f64 = 86_400_000.0;
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use keywright_core::{Answer, Classified, Failover, Redactor, classify, classify_failure};
+use keywright_core::opening::{Form, Opening, movable};
+use keywright_core::{Answer, Classified, Redactor, classify_failure};
 
 use crate::answer::Refusal;
 use crate::headers;
@@ -85,15 +86,15 @@ pub(crate) async fn judge(
             Err(error) => Judged::Broken(error),
         };
     }
-    let kind = Kind::of(&head);
+    let form = form(&head);
     let mut peeked = Peeked::default();
-    if kind == Kind::Other {
+    if form == Form::Other {
         return Judged::Good(Good { head, peeked, source, is_error: false });
     }
-    match peek(&mut source, &mut peeked, kind, idle).await {
+    match peek(&mut source, &mut peeked, form, idle).await {
         Err(error) => Judged::Broken(error),
         Ok(None) => Judged::Good(Good { head, peeked, source, is_error: false }),
-        Ok(Some(event)) => match movable(upstream, path, head.status, &event) {
+        Ok(Some(event)) => match movable(upstream.spec, &Answer { status: head.status.as_u16(), path, body: &event }) {
             None => Judged::Good(Good { head, peeked, source, is_error: true }),
             Some(classified) => Judged::Bad(Bad { head, body: peeked.joined(), classified }),
         },
@@ -107,99 +108,31 @@ fn bad(upstream: &Upstream, path: &str, head: http::response::Parts, body: Bytes
     Judged::Bad(Bad { head, body, classified })
 }
 
-/// An error that came with a good status, if moving on from it can help. Anything else goes down as it is.
-fn movable(upstream: &Upstream, path: &str, status: StatusCode, event: &[u8]) -> Option<Classified> {
-    let answer = Answer { status: status.as_u16(), path, body: event };
-    let classified = classify(upstream.spec, &answer)?;
-    (classified.cause.failover() != Failover::Stop).then_some(classified)
-}
-
-/// What kind of body a good answer has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// Server-sent events.
-    Events,
-    /// JSON.
-    Json,
-    /// Anything else.
-    Other,
-}
-
-impl Kind {
-    fn of(head: &http::response::Parts) -> Self {
-        let headers = &head.headers;
-        let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-        match kind {
-            _ if headers.contains_key(CONTENT_ENCODING) || !head.status.is_success() => Self::Other,
-            kind if kind.starts_with(b"text/event-stream") => Self::Events,
-            kind if kind.starts_with(b"application/json") => Self::Json,
-            _ => Self::Other,
-        }
-    }
+/// The form of an answer, as its head tells it.
+fn form(head: &http::response::Parts) -> Form {
+    let kind = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    Form::of(head.status.as_u16(), kind, head.headers.contains_key(CONTENT_ENCODING))
 }
 
 /// Reads the first event of a stream, or the first piece of JSON; gives it when it may be an error.
 async fn peek(
     source: &mut Source,
     peeked: &mut Peeked,
-    kind: Kind,
+    form: Form,
     idle: Duration,
-) -> Result<Option<Bytes>, SendError> {
-    let mut held = 0;
-    while let Some(piece) = piece(source, idle).await? {
-        held += piece.len();
-        peeked.push(piece);
-        match kind {
-            Kind::Json if !peeked.first().is_some_and(|first| begins_as_error(first)) => return Ok(None),
-            Kind::Events if first_event(peeked) != FirstEvent::Awaited => break,
-            _ if held > LONGEST_PEEK => return Ok(None),
-            _ => {}
+) -> Result<Option<Vec<u8>>, SendError> {
+    loop {
+        let piece = piece(source, idle).await?;
+        let ended = piece.is_none();
+        if let Some(piece) = piece {
+            peeked.push(piece);
+        }
+        match form.read(&peeked.joined(), ended) {
+            Opening::Awaited => {}
+            Opening::Fine => return Ok(None),
+            Opening::Suspicious(data) => return Ok(Some(data)),
         }
     }
-    Ok(match kind {
-        Kind::Events => match first_event(peeked) {
-            FirstEvent::Suspicious(data) => Some(data),
-            FirstEvent::Awaited | FirstEvent::Fine => None,
-        },
-        Kind::Json | Kind::Other => Some(peeked.joined()),
-    })
-}
-
-fn begins_as_error(piece: &[u8]) -> bool {
-    let text = piece.trim_ascii_start();
-    let member = text.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
-    text.is_empty() || member.is_some_and(|member| member.starts_with(b"\"error\"") || member.is_empty())
-}
-
-/// How far the beginning of a stream is read.
-#[derive(Debug, PartialEq, Eq)]
-enum FirstEvent {
-    /// It is not complete.
-    Awaited,
-    /// It is no error.
-    Fine,
-    /// Its data may be an error.
-    Suspicious(Bytes),
-}
-
-/// Reads the first event that carries data.
-fn first_event(peeked: &Peeked) -> FirstEvent {
-    let whole = peeked.joined();
-    let mut data: Vec<u8> = Vec::new();
-    let mut named_error = false;
-    for line in whole.split_inclusive(|byte| *byte == b'\n') {
-        let complete = line.ends_with(b"\n");
-        let line = line.trim_ascii_end();
-        if let Some(value) = line.strip_prefix(b"data:") {
-            data.extend_from_slice(value.trim_ascii_start());
-        } else if let Some(name) = line.strip_prefix(b"event:") {
-            named_error = matches!(name.trim_ascii(), b"error" | b"response.failed");
-        } else if line.is_empty() && complete && !data.is_empty() {
-            let suspicious = named_error || memchr::memmem::find(&data, b"\"error\"").is_some();
-            return if suspicious { FirstEvent::Suspicious(Bytes::from(data)) } else { FirstEvent::Fine };
-        }
-    }
-    FirstEvent::Awaited
 }
 
 /// The next piece of a provider's body, within the idle limit.
@@ -281,39 +214,3 @@ pub(crate) fn worded(mut head: http::response::Parts, words: &Refusal, redactor:
 
 /// No provider's error is longer.
 const LONGEST_ERROR: usize = 1024 * 1024;
-/// A first event longer than this is content.
-const LONGEST_PEEK: usize = 64 * 1024;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn event(pieces: &[&'static str]) -> FirstEvent {
-        let mut peeked = Peeked::default();
-        for piece in pieces {
-            peeked.push(Bytes::from_static(piece.as_bytes()));
-        }
-        first_event(&peeked)
-    }
-
-    #[test]
-    fn the_first_event_is_found_over_pieces_and_comments() {
-        assert_eq!(event(&["data: {\"choices\":[]}\n"]), FirstEvent::Awaited);
-        assert_eq!(event(&["data: {\"choices\":[]}\n", "\n"]), FirstEvent::Fine);
-        assert_eq!(event(&[": ping\n\n"]), FirstEvent::Awaited);
-        let error = FirstEvent::Suspicious(Bytes::from_static(b"{\"error\":{}}"));
-        assert_eq!(event(&[": ping\n\ndata: {\"err", "or\":{}}\r\n\r\n"]), error);
-        assert_eq!(
-            event(&["event: error\ndata: {\"code\":1}\n\n"]),
-            FirstEvent::Suspicious(Bytes::from_static(b"{\"code\":1}"))
-        );
-    }
-
-    #[test]
-    fn only_json_that_begins_as_an_error_is_held_back() {
-        assert!(begins_as_error(b" {\n \"error\": {}}"));
-        assert!(begins_as_error(b"{"));
-        assert!(!begins_as_error(b"{\"id\":\"x\",\"error\":null}"));
-        assert!(!begins_as_error(b"[1]"));
-    }
-}

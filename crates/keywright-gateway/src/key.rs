@@ -3,20 +3,19 @@
 //! The state lives behind a lock that is held for a few instructions and never across an await. What
 //! the data path reads on every request is a copy of it in one atomic.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use http::HeaderValue;
+use keywright::credential;
 use keywright::sources::{Found, Miss, Reference, Resolver};
-use keywright::state::Memory;
-use keywright_core::ring::{Backoff, Event, Health, Moment, Standing, Task, step};
-use keywright_core::{Cause, Classified, Confidence, Diagnosis, Fingerprint, ProviderSpec, Secret, Witness, mask};
+use keywright::state::{Chronicle, Memory};
+use keywright_core::all_out::Out;
+use keywright_core::ring::{Backoff, Event, Health, Models, Moment, Standing, Task, step};
+use keywright_core::{Cause, Classified, Diagnosis, Fingerprint, ProviderSpec, Secret};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::chronicle::Chronicle;
 use crate::clock;
 use crate::config::KeySettings;
 use crate::pace::Pace;
@@ -36,7 +35,7 @@ pub(crate) struct Key {
     /// A copy of the state for readers: see [`pack`].
     standing: AtomicU64,
     /// Models that this key may not use, until when. Empty almost always; `benched_models` says so.
-    models: Mutex<HashMap<String, (Moment, Cause)>>,
+    models: Mutex<Models>,
     benched_models: AtomicBool,
     /// Whether the one request that probation allows is under way.
     trial: AtomicBool,
@@ -387,11 +386,7 @@ impl Key {
 
     /// Benches this key for one model.
     pub(crate) fn bench_model(&self, model: &str, cause: Cause, now: Moment) {
-        let mut models = self.models();
-        models.retain(|_, (until, _)| *until > now);
-        if models.len() < MOST_MODELS {
-            models.insert(model.to_owned(), (now.after(MODEL_BENCH), cause));
-        }
+        self.models().bench(model, cause, now);
         self.benched_models.store(true, Ordering::Release);
     }
 
@@ -402,9 +397,9 @@ impl Key {
         }
         let model = model()?;
         let mut models = self.models();
-        models.retain(|_, (until, _)| *until > now);
+        let why = models.why(model, now);
         self.benched_models.store(!models.is_empty(), Ordering::Release);
-        models.get(model).map(|(_, cause)| *cause)
+        why
     }
 
     /// The masked value, or where it should be.
@@ -434,22 +429,19 @@ impl Key {
             Health::Suspect { cause, since } | Health::Quarantined { cause, since, .. } => (cause, since),
             Health::Active | Health::CoolingDown { .. } | Health::Probation { .. } => return None,
         };
-        if let Some(miss) = &record.miss {
-            let mut diagnosis =
-                Diagnosis::new(&spec.id, cause, Confidence::Certain).with_evidence(Witness::Environment, miss.clone());
-            let says = format!("Put a working key where the configuration looks for it: {}.", self.source());
-            diagnosis.fixes.insert(0, keywright_core::Fix { says, command: None });
+        let out = Out {
+            cause,
+            source: &self.source(),
+            miss: record.miss.as_deref(),
+            refusal: record.refusal.as_ref(),
+            look: record.look.as_deref(),
+        };
+        let diagnosis = out.diagnosis(spec);
+        if out.miss.is_some() {
             return Some(diagnosis);
         }
         let served = self.counts.served.load(Ordering::Relaxed);
         let last_served = Moment(self.counts.last_served.load(Ordering::Relaxed));
-        let mut diagnosis = match record.refusal.clone() {
-            Some(refusal) if refusal.cause == cause => refusal,
-            _ => Diagnosis::new(&spec.id, cause, Confidence::Likely),
-        };
-        if let Some(look) = &record.look {
-            diagnosis = diagnosis.with_evidence(Witness::Probe, look.clone());
-        }
         let past = self.chronicle.past();
         Some(match past {
             _ if served > 0 => {
@@ -472,9 +464,9 @@ impl Key {
     /// The same for a key that has just gone out.
     pub(crate) fn tell_last_service(&self, all: bool) {
         let served = self.counts.served.load(Ordering::Relaxed);
-        let last = Moment(self.counts.last_served.load(Ordering::Relaxed));
+        let last = clock::timestamp(Moment(self.counts.last_served.load(Ordering::Relaxed)));
         if let Some(value) = self.value()
-            && self.chronicle.served(served, last, all)
+            && self.chronicle.served(served, last, all, clock::now())
             && value.stand_in.is_none()
         {
             self.chronicle.remember(&value.secret, last);
@@ -485,7 +477,7 @@ impl Key {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn models(&self) -> MutexGuard<'_, HashMap<String, (Moment, Cause)>> {
+    fn models(&self) -> MutexGuard<'_, Models> {
         self.models.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -545,23 +537,13 @@ pub(crate) fn prepare(
     spec: &ProviderSpec,
     stand_in: Option<StandIn>,
 ) -> Result<KeyValue, Unreadable> {
-    let value = secret.expose();
-    if value.trim().is_empty() {
-        return Err(Unreadable::of(Cause::EmptyKey, format!("{place} is set and empty")));
-    }
-    let header = HeaderValue::try_from(format!("{}{value}", spec.http.auth.scheme())).map_err(|_| {
-        let finding = keywright_core::inspect::inspect(value, spec).into_iter().next();
-        let (cause, says) = finding.map_or((Cause::WhitespaceOrNewline, "it cannot be sent".to_owned()), |finding| {
-            (finding.cause, finding.says)
-        });
-        Unreadable::of(cause, format!("{place}: {says}"))
-    })?;
-    let fingerprint = clock::fingerprinter().fingerprint(&secret);
+    let header = credential::header(&secret, &place, spec).map_err(|why| Unreadable::of(why.cause, why.says))?;
+    let fingerprint = credential::fingerprinter().fingerprint(&secret);
     Ok(KeyValue {
-        header: sensitive(header),
+        header,
         id_header: HeaderValue::try_from(fingerprint.to_string())
             .map_err(|_| Unreadable::of(Cause::Other, String::new()))?,
-        masked: mask(value),
+        masked: secret.masked(),
         fingerprint,
         place,
         secret,
@@ -571,11 +553,6 @@ pub(crate) fn prepare(
 
 fn unreadable(miss: Miss) -> Unreadable {
     Unreadable { cause: Cause::MissingKey, says: miss.to_string(), miss: Some(miss) }
-}
-
-fn sensitive(mut header: HeaderValue) -> HeaderValue {
-    header.set_sensitive(true);
-    header
 }
 
 /// The state in one number: a tag, and above it the moment or the cause's index.
@@ -608,10 +585,6 @@ const PROBATION: u64 = 1;
 const SUSPECT: u64 = 2;
 const RESTING: u64 = 3;
 const OUT: u64 = 4;
-/// How long a key stays away from a model that it was refused.
-const MODEL_BENCH: Duration = Duration::from_secs(60);
-/// Models that are remembered per key.
-const MOST_MODELS: usize = 256;
 
 #[cfg(test)]
 mod tests {

@@ -196,7 +196,7 @@ fn keys(live: &Live, page: &mut Page) {
     );
     let states = live.keys().map(|(upstream, key)| {
         let health = key.health();
-        let cause = crate::settle::cause_of(health).map_or("", keywright_core::Cause::slug);
+        let cause = health.cause().map_or("", keywright_core::Cause::slug);
         (format!("{{{},state=\"{}\",cause=\"{cause}\"}}", of(upstream, &key), health.name()), 1)
     });
     page.family("keywright_key_state", "1 for the state that a key is in.", states);

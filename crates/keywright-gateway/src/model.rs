@@ -7,9 +7,9 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use http::Method;
 use http::request::Parts;
+use keywright_core::peek;
 
 use crate::body::{BodyFailure, RequestBody};
-use crate::peek;
 
 /// The model that a request asks for at one target.
 #[derive(Debug)]

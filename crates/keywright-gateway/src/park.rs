@@ -1,10 +1,10 @@
 //! A request whose provider has no key left waits for a person who gives one.
 
-use keywright_core::ring::Standing;
+use keywright_core::ring::{Standing, Want};
 use tokio::time::Instant;
 
 use crate::attempt::Journey;
-use crate::choose::{Choice, Want, choose};
+use crate::choose::{Choice, choose};
 use crate::clock;
 use crate::live::Upstream;
 use crate::plan::Target;
@@ -12,7 +12,7 @@ use crate::settle::InUse;
 
 impl Journey<'_> {
     /// Waits for a key. `None` when nobody can be asked, nobody gave one in time, or the request cannot be sent again.
-    pub(crate) async fn park(&mut self, target: &Target, want: &Want<'_>) -> Option<InUse> {
+    pub(crate) async fn park(&mut self, target: &Target, want: &Want) -> Option<InUse> {
         let upstream = &target.upstream;
         if !every_key_is_out(upstream) || target.body.is_none() && !self.body.can_be_played() {
             return None;
@@ -26,7 +26,7 @@ impl Journey<'_> {
         let until = Instant::now() + settings.park_timeout;
         tracing::warn!(provider = upstream.id, "no key is left; the request waits for one");
         loop {
-            if let Some(used) = self.key_now(upstream, want) {
+            if let Some(used) = self.key_now(target, want) {
                 // The time until now was a person's.
                 self.patient_since = Instant::now();
                 return Some(used);
@@ -45,10 +45,11 @@ impl Journey<'_> {
     }
 
     /// A key of the provider as it is configured now: the file may have been read again since this request came.
-    fn key_now(&self, upstream: &Upstream, want: &Want<'_>) -> Option<InUse> {
+    fn key_now(&self, target: &Target, want: &Want) -> Option<InUse> {
+        let upstream = &target.upstream;
         let live = self.shared.live.load_full();
         let now = live.upstream(&upstream.id).filter(|now| now.origin == upstream.origin)?;
-        match choose(now, want, clock::now()) {
+        match choose(now, want, &target.model, clock::now()) {
             Choice::Use(used) => Some(used),
             Choice::Deciding | Choice::None => None,
         }

@@ -7,7 +7,8 @@ use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use keywright_core::paths::{is_stateful, object_id, upstream_path};
+use keywright_core::paths::upstream_path;
+use keywright_core::pins::Pin;
 use keywright_core::{Cause, Failover};
 
 use crate::admit::{self, Admitted, short};
@@ -17,7 +18,6 @@ use crate::body::RequestBody;
 use crate::config::PathPolicy;
 use crate::live::{Live, Upstream};
 use crate::model::{self, Model, Named};
-use crate::pins;
 use crate::shared::Shared;
 
 /// What a request means.
@@ -38,14 +38,6 @@ pub(crate) struct Target {
     pub(crate) model: Model,
     /// The body for this target, when the model's name had to be changed in it.
     pub(crate) body: Option<Bytes>,
-}
-
-/// A request that names a server-side object.
-pub(crate) struct Pin {
-    /// The object's id.
-    pub(crate) object: String,
-    /// The project that owns it.
-    pub(crate) project: String,
 }
 
 /// The door a request came through.
@@ -250,17 +242,8 @@ fn without_key(query: &str) -> Cow<'_, str> {
 
 /// The project that owns the object which the path or the body names, where several projects are configured.
 fn pin(shared: &Shared, upstream: &Upstream, path: &str, body: &RequestBody) -> Option<Pin> {
-    let paths = &upstream.spec.paths;
     let labelled = upstream.keys.iter().any(|key| key.project.is_some());
-    if !labelled || !is_stateful(paths, path) {
-        return None;
-    }
-    let head = body.so_far();
-    let in_body = paths.stateful_members.iter().flat_map(|name| pins::ids_named(&head, name));
-    object_id(paths, path).into_iter().chain(in_body).find_map(|object| {
-        let project = shared.pins.project(object)?;
-        Some(Pin { object: object.to_owned(), project })
-    })
+    labelled.then(|| shared.pins.pin(&upstream.spec.paths, path, &body.so_far())).flatten()
 }
 
 /// Whether a refusal at one target lets the next target try: only what is about the key or the account.

@@ -52,10 +52,6 @@ impl Peeked {
         }
     }
 
-    pub(crate) const fn first(&self) -> Option<&Bytes> {
-        self.first.as_ref()
-    }
-
     pub(crate) fn pieces(&self) -> impl Iterator<Item = &Bytes> {
         self.first.iter().chain(&self.rest)
     }

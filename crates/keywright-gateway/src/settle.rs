@@ -82,11 +82,7 @@ pub(crate) fn refused(shared: &Shared, upstream: &Upstream, used: &InUse, refusa
                 used.key.bench_model(model, cause, now);
             }
         }
-        Bench::Cooldown => {
-            let event = Event::RateLimited(refusal.retry_after);
-            let change = used.key.tell(used.value.fingerprint, event, &shared.backoff, now);
-            announce(shared, upstream, &used.key, change);
-        }
+        Bench::Cooldown => condemn(shared, upstream, &used.key, used.value.fingerprint, refusal, now),
         Bench::Key | Bench::Account => {
             used.key.count_refusal(used.taken_at);
             condemn(shared, upstream, &used.key, used.value.fingerprint, refusal, now);
@@ -99,9 +95,12 @@ pub(crate) fn refused(shared: &Shared, upstream: &Upstream, used: &InUse, refusa
 
 /// Tells one key of a refusal that concerns it.
 fn condemn(shared: &Shared, upstream: &Upstream, key: &Key, value: Fingerprint, refusal: &Refusal<'_>, now: Moment) {
-    let event = Event::Refused(refusal.classified.cause);
+    let cause = refusal.classified.cause;
+    let Some(event) = Event::of_refusal(cause, refusal.retry_after) else {
+        return;
+    };
     let change = key.tell(value, event, &shared.backoff, now);
-    if change.is_some_and(|change| change.from != change.to) {
+    if cause.bench() != Bench::Cooldown && change.is_some_and(|change| change.from != change.to) {
         key.note_refusal(upstream.spec, refusal.status, refusal.classified);
     }
     announce(shared, upstream, key, change);
@@ -133,7 +132,7 @@ pub(crate) fn announce(shared: &Shared, upstream: &Upstream, key: &Key, change: 
     }
     upstream.changed();
     chronicle(key, change);
-    let cause = cause_of(change.to).map_or("", Cause::slug);
+    let cause = change.to.cause().map_or("", Cause::slug);
     let (from, to) = (change.from.name(), change.to.name());
     match change.to {
         Health::Quarantined { .. } if matches!(change.from, Health::Quarantined { .. }) => {
@@ -170,15 +169,5 @@ fn chronicle(key: &Key, change: Change) {
             key.chronicle.refused(cause);
         }
         Health::Quarantined { .. } | Health::Active | Health::CoolingDown { .. } | Health::Probation { .. } => {}
-    }
-}
-
-/// The cause that a state carries.
-pub(crate) const fn cause_of(health: Health) -> Option<Cause> {
-    match health {
-        Health::Suspect { cause, .. } | Health::Quarantined { cause, .. } | Health::Probation { cause, .. } => {
-            Some(cause)
-        }
-        Health::Active | Health::CoolingDown { .. } => None,
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use keywright::sources::Resolver;
 use keywright::state::Memory;
+use keywright_core::pins::Pins;
 use keywright_core::ring::Backoff;
 use keywright_core::{Redactor, Secret};
 use tokio::sync::{Notify, watch};
@@ -15,7 +16,6 @@ use crate::key::KeyValue;
 use crate::last_failure::LastFailureSlot;
 use crate::live::Live;
 use crate::parking::Parking;
-use crate::pins::Pins;
 
 /// What all workers share. Nothing in it is locked across an await.
 pub(crate) struct Shared {

@@ -25,7 +25,6 @@ use crate::listen::{self, Listening};
 use crate::live::Live;
 use crate::offer::{self, Offered};
 use crate::parking::{self, Need, Parking};
-use crate::pins::Pins;
 use crate::report::{Report, report};
 use crate::shared::Shared;
 
@@ -128,7 +127,7 @@ impl Gateway {
             memory: options.memory,
             run_token: options.run_token,
             backoff: options.backoff.unwrap_or_default(),
-            pins: Pins::default(),
+            pins: keywright_core::pins::Pins::default(),
             parking: Parking::new(options.ask),
             wake_keeper: Notify::new(),
             draining: watch::Sender::new(false),

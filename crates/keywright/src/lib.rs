@@ -5,6 +5,9 @@
 
 #[cfg(any(feature = "clouds", feature = "state"))]
 mod calendar;
+#[cfg(feature = "state")]
+pub mod client;
+pub mod credential;
 pub mod exchange;
 #[cfg(any(feature = "clouds", feature = "state"))]
 mod hex;

@@ -9,6 +9,7 @@
 //! A migration that was released is never changed.
 
 mod allowed;
+mod chronicle;
 mod directory;
 mod error;
 mod history;
@@ -25,10 +26,11 @@ mod store;
 mod timestamp;
 
 pub use allowed::Allowed;
+pub use chronicle::Chronicle;
 pub use directory::Directory;
 pub use error::StateError;
 pub use history::{Entry, Event, Happening, History, Subject};
 pub use memory::{Keeps, Memory, told};
-pub use recall::{LONGEST as LONGEST_RECALL, LastKnownGood, Remembered};
+pub use recall::{LONGEST as LONGEST_RECALL, LastKnownGood, Remembered, USUAL as USUAL_RECALL};
 pub use store::Store;
 pub use timestamp::Timestamp;

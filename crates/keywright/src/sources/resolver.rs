@@ -129,6 +129,12 @@ impl Resolver {
         &self.directory
     }
 
+    /// The folder that relative references begin at, in full: `.env` of another project is another file.
+    pub fn scope(&self) -> String {
+        let directory = if self.directory.as_os_str().is_empty() { Path::new(".") } else { self.directory() };
+        std::path::absolute(directory).map_or_else(|_| String::new(), |path| path.to_string_lossy().into_owned())
+    }
+
     /// Takes over what a configuration says about sources, for this resolver and all its clones.
     pub fn adopt(&self, settings: &SourceSettings) {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings.clone());

@@ -135,6 +135,8 @@ fn forget_old(transaction: &Transaction<'_>, now: Timestamp) -> rusqlite::Result
     transaction.execute(sql, [MOST]).map(drop)
 }
 
+/// For how long a value is kept unless somebody says otherwise.
+pub const USUAL: Duration = Duration::from_secs(7 * 86_400);
 /// The longest time for which a value is kept.
 pub const LONGEST: Duration = Duration::from_secs(30 * 86_400);
 /// Values that are kept; each is some 400 bytes.

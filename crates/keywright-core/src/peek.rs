@@ -9,15 +9,15 @@ use memchr::memchr;
 
 /// Where the values of some members stand in the body, quotes included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Members {
+pub struct Members {
     /// In the order of the names that were asked for.
-    pub(crate) found: Vec<Option<Range<usize>>>,
+    pub found: Vec<Option<Range<usize>>>,
     /// Whether the whole object was seen; if not, a member may still come.
-    pub(crate) complete: bool,
+    pub complete: bool,
 }
 
 /// Finds members of the top-level object by name. The first one of a name wins, as it does for most readers.
-pub(crate) fn members(body: &[u8], names: &[&str]) -> Members {
+pub fn members(body: &[u8], names: &[&str]) -> Members {
     let mut found: Vec<Option<Range<usize>>> = vec![None; names.len()];
     let complete = Walk { body, at: 0 }.object(|name, value| {
         let wanted = names.iter().position(|wanted| wanted.as_bytes() == name);
@@ -30,7 +30,7 @@ pub(crate) fn members(body: &[u8], names: &[&str]) -> Members {
 }
 
 /// The text of a JSON string value, if it is one; escapes are resolved.
-pub(crate) fn text(body: &[u8], range: &Range<usize>) -> Option<String> {
+pub fn text(body: &[u8], range: &Range<usize>) -> Option<String> {
     serde_json::from_slice(body.get(range.clone())?).ok()
 }
 

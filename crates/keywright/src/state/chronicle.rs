@@ -5,15 +5,14 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use keywright::state::{Entry, Event, Happening, Memory, Subject, Timestamp};
 use keywright_core::ring::Moment;
 use keywright_core::{Cause, Secret};
 
-use crate::clock;
+use super::{Entry, Event, Happening, Memory, Subject, Timestamp};
 
 /// The chronicle of one key. Without a memory it does nothing.
 #[derive(Debug)]
-pub(crate) struct Chronicle {
+pub struct Chronicle {
     memory: Option<Memory>,
     provider: String,
     reference: String,
@@ -35,12 +34,13 @@ struct Page {
 }
 
 impl Chronicle {
-    pub(crate) fn new(memory: Option<Memory>, provider: &str, reference: &str) -> Self {
+    /// The chronicle of the key that this reference leads to.
+    pub fn new(memory: Option<Memory>, provider: &str, reference: &str) -> Self {
         Self { memory, provider: provider.to_owned(), reference: reference.to_owned(), page: Mutex::default() }
     }
 
     /// A value came in: from the source, or in its place.
-    pub(crate) fn open(&self, secret: &Secret, stands_in: bool) {
+    pub fn open(&self, secret: &Secret, stands_in: bool) {
         let Some(memory) = &self.memory else {
             return;
         };
@@ -54,19 +54,18 @@ impl Chronicle {
     }
 
     /// The value is gone.
-    pub(crate) fn close(&self) {
+    pub fn close(&self) {
         *self.page() = None;
     }
 
     /// What earlier processes knew about the value.
-    pub(crate) fn past(&self) -> Option<Entry> {
+    pub fn past(&self) -> Option<Entry> {
         self.page().as_ref().and_then(|page| page.past.clone())
     }
 
     /// So many requests it has served until now, the last one then. They are told now and then, or all when it matters;
     /// true when they were.
-    pub(crate) fn served(&self, served: u64, last: Moment, all: bool) -> bool {
-        let now = clock::now();
+    pub fn served(&self, served: u64, last: Timestamp, all: bool, now: Moment) -> bool {
         let mut page = self.page();
         let Some(page) = page.as_mut().filter(|page| served > page.told && (all || page.next <= now)) else {
             return false;
@@ -74,26 +73,26 @@ impl Chronicle {
         let happening = Happening::Good { served: served - page.told };
         page.told = served;
         page.next = now.after(BETWEEN);
-        self.note(page, clock::timestamp(last), happening);
+        self.note(page, last, happening);
         true
     }
 
     /// Its source handed it out, and it served then.
-    pub(crate) fn remember(&self, secret: &Secret, last: Moment) {
+    pub fn remember(&self, secret: &Secret, last: Timestamp) {
         if let (Some(memory), Some(page)) = (&self.memory, self.page().as_ref()) {
-            memory.remember(&page.subject, secret, clock::timestamp(last));
+            memory.remember(&page.subject, secret, last);
         }
     }
 
     /// A look proved it.
-    pub(crate) fn proved(&self) {
+    pub fn proved(&self) {
         if let Some(page) = self.page().as_ref() {
             self.note(page, Timestamp::now(), Happening::Good { served: 0 });
         }
     }
 
     /// The provider refuses it.
-    pub(crate) fn refused(&self, cause: Cause) {
+    pub fn refused(&self, cause: Cause) {
         if let Some(page) = self.page().as_ref() {
             self.note(page, Timestamp::now(), Happening::Bad { cause });
         }

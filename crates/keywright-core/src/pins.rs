@@ -1,14 +1,26 @@
 //! Which project owns which server-side object: threads, files, responses, conversations.
 //!
 //! An object belongs to the project of the key that made it; a key of another project cannot see it.
-//! The gateway learns ids from answers that pass through, and keeps the newest ones.
+//! Ids are learned from answers that pass through, and keeps the newest ones.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
+use crate::paths::{is_stateful, object_id};
+use crate::provider::Paths;
+
+/// A request that names a server-side object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// The object's id.
+    pub object: String,
+    /// The project that owns it.
+    pub project: String,
+}
+
 /// Ids of objects and the projects that own them. Bounded: the oldest are forgotten.
 #[derive(Debug, Default)]
-pub(crate) struct Pins(Mutex<Known>);
+pub struct Pins(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
@@ -18,7 +30,7 @@ struct Known {
 
 impl Pins {
     /// Remembers the owner of an object.
-    pub(crate) fn learn(&self, id: &str, project: &str) {
+    pub fn learn(&self, id: &str, project: &str) {
         if id.len() > LONGEST_ID {
             return;
         }
@@ -33,21 +45,40 @@ impl Pins {
         }
     }
 
+    /// Remembers the owner of every object that the beginning of an answer names.
+    pub fn learn_from(&self, answer: &[u8], project: &str) {
+        for id in ids_in(answer) {
+            self.learn(id, project);
+        }
+    }
+
+    /// The object that a request names in its path or at the beginning of its body, and the project that owns it.
+    pub fn pin(&self, paths: &Paths, path: &str, body: &[u8]) -> Option<Pin> {
+        if !is_stateful(paths, path) {
+            return None;
+        }
+        let in_body = paths.stateful_members.iter().flat_map(|name| ids_named(body, name));
+        object_id(paths, path).into_iter().chain(in_body).find_map(|object| {
+            let project = self.project(object)?;
+            Some(Pin { object: object.to_owned(), project })
+        })
+    }
+
     /// The owner of an object, if it is known.
-    pub(crate) fn project(&self, id: &str) -> Option<String> {
+    pub fn project(&self, id: &str) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).projects.get(id).cloned()
     }
 }
 
 /// The ids that the beginning of an answer names: `"id": "thread_abc"`, also nested ones.
-pub(crate) fn ids_in(answer: &[u8]) -> Vec<&str> {
+fn ids_in(answer: &[u8]) -> Vec<&str> {
     ids_named(answer, "id")
 }
 
 /// The ids that stand under a member of this name, at any depth: a string, or a list of strings.
 ///
 /// A prompt that quotes JSON does not count: the quotes around its names are escaped.
-pub(crate) fn ids_named<'a>(text: &'a [u8], name: &str) -> Vec<&'a str> {
+fn ids_named<'a>(text: &'a [u8], name: &str) -> Vec<&'a str> {
     let name = format!("\"{name}\"");
     let mut ids = Vec::new();
     let mut rest = text;

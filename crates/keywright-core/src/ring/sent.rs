@@ -1,0 +1,26 @@
+//! How far a request came that got no answer.
+
+/// How far a request came that got no answer: whether it may run twice if it is sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It never left: there was no connection.
+    Not,
+    /// It left, and the provider says that it did not look at it.
+    NotTaken,
+    /// It left, and the connection ended or stayed silent.
+    MayHaveRun,
+}
+
+impl Sent {
+    /// What that means for whoever sent it.
+    pub const fn says(self) -> &'static str {
+        match self {
+            Self::Not => "The request was not sent.",
+            Self::NotTaken => "The request did not run.",
+            Self::MayHaveRun => "The request may have run and may be billed, so it was not sent again.",
+        }
+    }
+}
+
+/// How often a request that the provider did not take is sent again on another connection.
+pub const MOST_RESENT: u32 = 2;

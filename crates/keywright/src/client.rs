@@ -1,0 +1,3 @@
+//! Clients: programs that call a provider with the keys of this machine, and survive a key that dies.
+
+pub mod ring;

@@ -1,0 +1,424 @@
+use std::collections::HashMap;
+use std::path::Path;
+
+use keywright_core::all_out::AllOut;
+use keywright_core::ring::Sent;
+use keywright_core::{Catalogue, Cause};
+use tempfile::TempDir;
+
+use super::*;
+use crate::sources::Environment;
+use crate::state::{Directory, Keeps, Timestamp};
+
+const PATH: &str = "/v1/chat/completions";
+const BODY: &[u8] = br#"{"model":"gpt-4o-mini","messages":[]}"#;
+const GOOD: &str = "HTTP/1.1 200 OK\ncontent-type: application/json\n\n{\"id\":\"chatcmpl-1\",\"choices\":[]}";
+
+const STREAMED: &str = "HTTP/1.1 200 OK\ncontent-type: text/event-stream\n\ndata: \
+                        {\"error\":{\"message\":\"no\",\"code\":\"invalid_api_key\"}}\n\n";
+
+fn openai() -> &'static ProviderSpec {
+    Catalogue::builtin().provider("openai").expect("in the catalogue")
+}
+
+/// A key of the right shape whose mask ends in `tail`.
+fn key(tail: &str) -> String {
+    format!("sk-proj-{}T3BlbkFJ{}{tail}", "a".repeat(74), "b".repeat(70))
+}
+
+fn given(tail: &str) -> Given {
+    Given::explicit(Secret::new(key(tail)), format!("key {tail}"))
+}
+
+fn ring(tails: &[&str]) -> Ring {
+    Ring::new(openai(), tails.iter().map(|tail| given(tail)).collect(), Policy::default()).expect("keys")
+}
+
+/// A recorded answer of core's collection.
+fn recorded(name: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../keywright-core/data/answers/openai/{name}.http"));
+    let text = std::fs::read_to_string(file).expect("a recorded answer");
+    text.lines().filter(|line| !line.starts_with("# ")).collect::<Vec<_>>().join("\n") + "\n\n"
+}
+
+fn revoked() -> String {
+    recorded("401-invalid-key-chat")
+}
+
+/// A provider: what it answers to which key, by the key's tail. Counts what it was asked.
+struct World {
+    answers: HashMap<&'static str, String>,
+    asked: Vec<String>,
+}
+
+#[derive(Debug)]
+enum End {
+    Delivered,
+    Failed(Box<Diagnosis>),
+    Out(Box<AllOut>),
+}
+
+impl World {
+    fn of<const N: usize>(answers: [(&'static str, String); N]) -> Self {
+        Self { answers: answers.into(), asked: Vec::new() }
+    }
+
+    /// One request, to its end.
+    async fn call(&mut self, ring: &Ring, call: &Call<'_>, at: Moment) -> End {
+        let (mut attempts, mut at) = (ring.begin(call), at);
+        loop {
+            match attempts.next(at) {
+                Step::Read(errand) => ring.read(errand).await,
+                Step::Wait(pause) => at = at.after(pause),
+                Step::Stop(out) => return End::Out(out),
+                Step::Send(lease) => {
+                    let tail = lease.masked[lease.masked.len() - 4..].to_owned();
+                    assert!(lease.header.is_sensitive());
+                    self.asked.push(tail.clone());
+                    let answer = self.answers.get(tail.as_str()).cloned().unwrap_or_else(|| GOOD.to_owned());
+                    match told(&mut attempts, &answer, at) {
+                        Verdict::Again => {}
+                        Verdict::Deliver => return End::Delivered,
+                        Verdict::Fail(diagnosis) => return End::Failed(diagnosis),
+                        Verdict::MoreBody => panic!("all of it was told"),
+                    }
+                }
+            }
+        }
+    }
+
+    async fn chat(&mut self, ring: &Ring, at: Moment) -> End {
+        self.call(ring, &Call { method: "POST", path: PATH, body: BODY }, at).await
+    }
+}
+
+/// Tells a written answer, piece by piece.
+fn told(attempts: &mut Attempts, answer: &str, at: Moment) -> Verdict {
+    let (head, body) = answer.split_once("\n\n").expect("a head and a body");
+    let status = head.split(' ').nth(1).expect("a status").parse().expect("a number");
+    let mut headers = http::HeaderMap::new();
+    for (name, value) in head.lines().skip(1).filter_map(|line| line.split_once(": ")) {
+        headers.insert(
+            http::HeaderName::try_from(name).expect("a name"),
+            http::HeaderValue::from_str(value).expect("a value"),
+        );
+    }
+    let head = Head::of(status, &headers);
+    for end in 1..body.len() {
+        match attempts.answered(&head, &body.as_bytes()[..end], false, at) {
+            Verdict::MoreBody => {}
+            verdict => return verdict,
+        }
+    }
+    attempts.answered(&head, body.as_bytes(), true, at)
+}
+
+#[tokio::test]
+async fn what_a_refusal_leads_to_is_the_same_as_in_the_gateway() {
+    // The answer to the first key, then: who was asked, and how it ended.
+    let cases = [
+        ("401-invalid-key-chat", "AAAA BBBB", None),
+        ("429-insufficient-quota", "AAAA BBBB", None),
+        ("401-account-deactivated", "AAAA BBBB", None),
+        ("429-rate-limit-requests", "AAAA BBBB", None),
+        ("403-project-without-model", "AAAA BBBB", None),
+        ("401-missing-scope-chat", "AAAA BBBB", None),
+        ("404-model-not-found", "AAAA", Some(Cause::ModelNotFound)),
+        ("400-context-length", "AAAA", Some(Cause::ContextTooLong)),
+        ("503-overloaded", "AAAA", Some(Cause::ServerError)),
+    ];
+    for (answer, asked, failed) in cases {
+        let mut world = World::of([("AAAA", recorded(answer))]);
+        let end = world.chat(&ring(&["AAAA", "BBBB"]), now()).await;
+        assert_eq!(world.asked.join(" "), asked, "{answer}");
+        match (end, failed) {
+            (End::Delivered, None) => {}
+            (End::Failed(diagnosis), Some(cause)) => assert_eq!(diagnosis.cause, cause, "{answer}"),
+            (end, _) => panic!("{answer}: {end:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_was_refused_is_left_alone_until_its_wait_is_over_and_then_one_request_proves_it() {
+    let ring = ring(&["AAAA", "BBBB"]);
+    let mut world = World::of([("AAAA", revoked())]);
+    let start = now();
+    for _ in 0..3 {
+        assert!(matches!(world.chat(&ring, start).await, End::Delivered));
+    }
+    assert_eq!(world.asked.join(" "), "AAAA BBBB BBBB BBBB");
+    // Still refused: out for twice as long.
+    let later = start.after(Duration::from_secs(11));
+    world.asked.clear();
+    for at in [later, later.after(Duration::from_secs(11))] {
+        assert!(matches!(world.chat(&ring, at).await, End::Delivered));
+    }
+    assert_eq!(world.asked.join(" "), "AAAA BBBB BBBB");
+    // Good again.
+    world.answers.clear();
+    world.asked.clear();
+    for _ in 0..2 {
+        assert!(matches!(world.chat(&ring, later.after(Duration::from_secs(60))).await, End::Delivered));
+    }
+    assert_eq!(world.asked.join(" "), "AAAA AAAA");
+}
+
+#[tokio::test]
+async fn probation_admits_one_request_at_a_time_and_a_cancelled_one_gives_its_place_back() {
+    let ring = ring(&["AAAA", "BBBB"]);
+    let mut world = World::of([("AAAA", revoked())]);
+    let start = now();
+    assert!(matches!(world.chat(&ring, start).await, End::Delivered));
+    let call = Call { method: "POST", path: PATH, body: BODY };
+    let later = start.after(Duration::from_secs(11));
+    let leased = |attempts: &mut Attempts| match attempts.next(later) {
+        Step::Send(lease) => lease.place,
+        step => panic!("{step:?}"),
+    };
+    let mut one = ring.begin(&call);
+    assert_eq!(leased(&mut one), "key AAAA");
+    assert_eq!(leased(&mut ring.begin(&call)), "key BBBB");
+    drop(one);
+    assert_eq!(leased(&mut ring.begin(&call)), "key AAAA");
+}
+
+#[tokio::test]
+async fn refusals_under_way_at_one_time_are_one_event() {
+    let ring = ring(&["AAAA", "BBBB"]);
+    let call = Call { method: "POST", path: PATH, body: BODY };
+    let at = now();
+    let mut all: Vec<Attempts> = (0..16).map(|_| ring.begin(&call)).collect();
+    for attempts in &mut all {
+        assert!(matches!(attempts.next(at), Step::Send(lease) if lease.place == "key AAAA"));
+    }
+    for attempts in &mut all {
+        assert_eq!(told(attempts, &revoked(), at), Verdict::Again);
+        assert!(matches!(attempts.next(at), Step::Send(lease) if lease.place == "key BBBB"));
+    }
+    let Health::Quarantined { round, .. } = ring.keys()[0].health else {
+        panic!("{:?}", ring.keys()[0]);
+    };
+    assert_eq!(round, 0);
+}
+
+#[tokio::test]
+async fn when_all_keys_are_out_the_error_names_each_and_nobody_is_asked_again() {
+    let ring = ring(&["AAAA", "BBBB"]);
+    let mut world = World::of([("AAAA", revoked()), ("BBBB", recorded("429-insufficient-quota"))]);
+    let start = now();
+    let End::Out(out) = world.chat(&ring, start).await else { panic!("nothing serves") };
+    assert!(out.message.contains("sk-proj-…AAAA (key AAAA)") && out.message.contains("sk-proj-…BBBB (key BBBB)"));
+    assert!(out.message.contains("[invalid_key]") && out.message.contains("[quota_exhausted]"), "{}", out.message);
+    assert_eq!(out.diagnosis.cause, Cause::InvalidKey);
+    assert!(!format!("{out:?}").contains(&key("AAAA")[20..60]), "no key is shown");
+    assert!(matches!(world.chat(&ring, start).await, End::Out(_)));
+    assert_eq!(world.asked.join(" "), "AAAA BBBB");
+}
+
+#[tokio::test]
+async fn what_the_caller_can_act_on_is_told_in_the_providers_own_words() {
+    for (answer, cause) in [
+        ("429-rate-limit-requests", Cause::RateLimit),
+        ("403-project-without-model", Cause::InsufficientPermissionsOrScope),
+    ] {
+        let mut world = World::of([("AAAA", recorded(answer))]);
+        let End::Failed(diagnosis) = world.chat(&ring(&["AAAA"]), now()).await else { panic!("{answer}") };
+        assert_eq!(diagnosis.cause, cause);
+        assert_eq!(world.asked.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_short_pause_is_waited_for_once() {
+    let limited = recorded("429-rate-limit-requests").replace("content-type", "retry-after-ms: 300\ncontent-type");
+    let mut world = World::of([("AAAA", limited)]);
+    let End::Failed(diagnosis) = world.chat(&ring(&["AAAA"]), now()).await else { panic!("it is limited") };
+    assert_eq!(diagnosis.cause, Cause::RateLimit);
+    assert_eq!(world.asked.join(" "), "AAAA AAAA");
+}
+
+#[tokio::test]
+async fn the_assistants_that_are_gone_are_no_failure_of_a_key() {
+    let mut world = World::of([("AAAA", recorded("404-threads-gone"))]);
+    let ring = ring(&["AAAA", "BBBB"]);
+    let call = Call { method: "POST", path: "/v1/threads", body: b"{}" };
+    let End::Failed(diagnosis) = world.call(&ring, &call, now()).await else { panic!("it fails") };
+    assert_eq!((diagnosis.cause, world.asked.len()), (Cause::AssistantsGone, 1));
+    assert_eq!(ring.keys()[0].health, Health::Active);
+}
+
+#[tokio::test]
+async fn an_error_in_the_first_event_of_a_stream_is_moved_on_from() {
+    let mut world = World::of([("AAAA", STREAMED.to_owned())]);
+    let end = world.chat(&ring(&["AAAA", "BBBB"]), now()).await;
+    assert!(matches!(end, End::Delivered), "{end:?}");
+    assert_eq!(world.asked.join(" "), "AAAA BBBB");
+}
+
+#[test]
+fn a_request_that_may_have_run_is_never_sent_again() {
+    let cases = [(Sent::MayHaveRun, 0), (Sent::Not, 0), (Sent::NotTaken, 2)];
+    for (sent, again) in cases {
+        let ring = ring(&["AAAA", "BBBB"]);
+        let mut attempts = ring.begin(&Call { method: "POST", path: PATH, body: BODY });
+        let mut resent = 0;
+        let diagnosis = loop {
+            assert!(matches!(attempts.next(now()), Step::Send(lease) if lease.place == "key AAAA"), "{sent:?}");
+            match attempts.failed(Cause::Network, sent, "the connection broke") {
+                Verdict::Again => resent += 1,
+                Verdict::Fail(diagnosis) => break diagnosis,
+                verdict => panic!("{verdict:?}"),
+            }
+        };
+        assert_eq!(resent, again, "{sent:?}");
+        assert!(diagnosis.evidence[0].says.ends_with(sent.says()));
+        assert_eq!(ring.keys()[0].health, Health::Active);
+    }
+}
+
+#[tokio::test]
+async fn a_server_side_object_stays_with_the_keys_of_its_project() {
+    let of = |tail: &str, project: &str| Given { project: Some(project.to_owned()), ..given(tail) };
+    let keys = vec![of("AAAA", "one"), of("BBBB", "two"), of("CCCC", "one")];
+    let ring = Ring::new(openai(), keys, Policy::default()).expect("keys");
+    let made = "HTTP/1.1 200 OK\ncontent-type: application/json\n\n{\"id\":\"thread_abc1\"}";
+    let mut world = World::of([("AAAA", made.to_owned())]);
+    let create = Call { method: "POST", path: "/v1/threads", body: b"{}" };
+    assert!(matches!(world.call(&ring, &create, now()).await, End::Delivered));
+    world.answers.insert("AAAA", revoked());
+    world.asked.clear();
+    let runs = Call { method: "POST", path: "/v1/threads/thread_abc1/runs", body: b"{}" };
+    assert!(matches!(world.call(&ring, &runs, now()).await, End::Delivered));
+    assert_eq!(world.asked.join(" "), "AAAA CCCC", "never the key of the other project");
+    world.answers.insert("CCCC", revoked());
+    let End::Out(out) = world.call(&ring, &runs, now()).await else { panic!("no key of the project is left") };
+    assert!(out.message.contains("belongs to another project") && out.message.contains("`thread_abc1`"), "{out:?}");
+}
+
+/// A ring over a `.env` in a folder of its own, which may remember.
+async fn of_dotenv(home: &TempDir, text: &str, memory: Option<Memory>) -> Result<Ring, Box<Diagnosis>> {
+    std::fs::write(home.path().join(".env"), text).expect("written");
+    let resolver = Resolver::new(Environment::given(Vec::<(String, String)>::new()), home.path());
+    let opening = Ring::opening(openai()).resolver(resolver);
+    match memory {
+        Some(memory) => opening.memory(memory).open().await,
+        None => opening.without_memory().open().await,
+    }
+}
+
+fn assigned(tail: &str) -> String {
+    format!("OPENAI_API_KEY={}\n", key(tail))
+}
+
+#[tokio::test]
+async fn a_source_that_has_another_value_by_now_serves_the_same_request() {
+    let home = tempfile::tempdir().expect("a folder");
+    let ring = of_dotenv(&home, &assigned("AAAA"), None).await.expect("a key");
+    std::fs::write(home.path().join(".env"), assigned("BBBB")).expect("written");
+    let mut world = World::of([("AAAA", revoked())]);
+    assert!(matches!(world.chat(&ring, now()).await, End::Delivered));
+    assert_eq!(world.asked.join(" "), "AAAA BBBB");
+    assert_eq!(ring.keys()[0].masked, "sk-proj-…BBBB");
+}
+
+#[tokio::test]
+async fn a_source_that_mends_itself_while_its_key_is_out_is_seen_by_the_next_request() {
+    let home = tempfile::tempdir().expect("a folder");
+    let ring = of_dotenv(&home, &assigned("AAAA"), None).await.expect("a key");
+    let mut world = World::of([("AAAA", revoked())]);
+    assert!(matches!(world.chat(&ring, now()).await, End::Out(_)));
+    std::fs::write(home.path().join(".env"), assigned("BBBB")).expect("written");
+    assert!(matches!(world.chat(&ring, now().after(Duration::from_secs(1))).await, End::Delivered));
+    assert_eq!(world.asked.join(" "), "AAAA BBBB");
+}
+
+fn memory(home: &TempDir) -> Memory {
+    let scope = std::path::absolute(home.path()).expect("a path").to_string_lossy().into_owned();
+    let keeps = Keeps { history: true, last_known_good: Some(Duration::from_secs(3_600)), scope };
+    Memory::start(&Directory::at(home.path().join("state")), keeps).expect("a state")
+}
+
+#[tokio::test]
+async fn the_last_known_good_key_stands_in_for_one_that_is_refused_until_the_source_has_another() {
+    let home = tempfile::tempdir().expect("a folder");
+    let memory = memory(&home);
+    let (good, place) = (Secret::new(key("GGGG")), "dotenv://.env#OPENAI_API_KEY");
+    memory.remember(&memory.subject("openai", &good, place), &good, Timestamp::now());
+    assert!(memory.flush(Duration::from_secs(60)));
+    let ring = of_dotenv(&home, &assigned("AAAA"), Some(memory)).await.expect("a key");
+    let mut world = World::of([("AAAA", revoked())]);
+    assert!(matches!(world.chat(&ring, now()).await, End::Delivered));
+    assert_eq!(world.asked.join(" "), "AAAA GGGG");
+    let [view] = &ring.keys()[..] else { panic!("one key") };
+    assert!(view.last_known_good && view.place.starts_with("last known good key of dotenv://"), "{view:?}");
+    world.asked.clear();
+    let later = now().after(Duration::from_secs(2));
+    assert!(matches!(world.chat(&ring, later).await, End::Delivered));
+    assert_eq!(world.asked.join(" "), "GGGG", "the refused value of the source stays out");
+    std::fs::write(home.path().join(".env"), assigned("BBBB")).expect("written");
+    world.asked.clear();
+    assert!(matches!(world.chat(&ring, later.after(Duration::from_secs(4))).await, End::Delivered));
+    assert_eq!(world.asked.join(" "), "BBBB");
+    assert!(!ring.keys()[0].last_known_good);
+}
+
+#[tokio::test]
+async fn what_served_is_known_to_the_next_process_which_says_revoked() {
+    let home = tempfile::tempdir().expect("a folder");
+    let ring = of_dotenv(&home, &assigned("AAAA"), Some(memory(&home))).await.expect("a key");
+    let mut world = World::of([]);
+    assert!(matches!(world.chat(&ring, now()).await, End::Delivered));
+    ring.flush(Duration::from_secs(60));
+    drop(ring);
+    let ring = of_dotenv(&home, &assigned("AAAA"), Some(memory(&home))).await.expect("a key");
+    world.answers.insert("AAAA", revoked());
+    let End::Out(out) = world.chat(&ring, now()).await else { panic!("it is refused") };
+    assert_eq!(out.diagnosis.cause, Cause::RevokedOrRotated, "{out:?}");
+}
+
+#[tokio::test]
+async fn a_ring_without_a_key_that_can_work_is_not_opened() {
+    let hidden = assigned("AAAA").replace("T3B", "T\u{200b}3B");
+    let misnamed = assigned("AAAA").replace("OPENAI_API_KEY", "OPEN_AI_KEY");
+    let cases = [
+        ("", Cause::MissingKey),
+        ("OPENAI_API_KEY=\n", Cause::EmptyKey),
+        ("OPENAI_API_KEY=your-api-key-here\n", Cause::PlaceholderKey),
+        (hidden.as_str(), Cause::HiddenOrNonAsciiCharacter),
+        (misnamed.as_str(), Cause::WrongEnvVarName),
+    ];
+    for (text, cause) in cases {
+        let home = tempfile::tempdir().expect("a folder");
+        let diagnosis = of_dotenv(&home, text, None).await.expect_err("no key can work");
+        assert_eq!(diagnosis.cause, cause, "{text:?}: {diagnosis:?}");
+        assert!(!diagnosis.fixes.is_empty() && !diagnosis.evidence.is_empty(), "{diagnosis:?}");
+        assert!(!format!("{diagnosis:?}").contains("aaaaaaaaaaaaaaaa"), "{diagnosis:?}");
+    }
+}
+
+#[test]
+fn one_good_key_is_enough_and_the_bad_one_is_told_when_all_are_out() {
+    let keys = vec![Given::explicit(Secret::new(format!("{}\n", key("AAAA"))), "the first"), given("BBBB")];
+    let ring = Ring::new(openai(), keys, Policy::default()).expect("a key");
+    let mut attempts = ring.begin(&Call { method: "POST", path: PATH, body: BODY });
+    assert!(matches!(attempts.next(now()), Step::Send(lease) if lease.place == "key BBBB"));
+    assert_eq!(told(&mut attempts, &revoked(), now()), Verdict::Again);
+    let Step::Stop(out) = attempts.next(now()) else { panic!("nothing is left") };
+    assert!(out.message.contains("(the first)") && out.message.contains("[whitespace_or_newline]"), "{}", out.message);
+}
+
+#[test]
+fn a_newline_in_a_key_that_is_given_is_refused_and_never_mended_silently() {
+    let newline = Given::explicit(Secret::new(format!("{}\n", key("AAAA"))), "the argument api_key");
+    let diagnosis = Ring::new(openai(), vec![newline], Policy::default()).expect_err("it cannot be sent");
+    assert_eq!(diagnosis.cause, Cause::WhitespaceOrNewline);
+    assert!(diagnosis.evidence[0].says.starts_with("the argument api_key: "), "{diagnosis:?}");
+}
+
+#[test]
+fn a_ring_is_shared_by_threads() {
+    const fn shared<T: Send + Sync>() {}
+    shared::<Ring>();
+    shared::<Attempts>();
+}
