@@ -20,6 +20,7 @@ mod literals;
 mod observe;
 mod patterns;
 mod plain;
+mod raised;
 mod readers;
 mod refine;
 mod rules;
@@ -29,6 +30,7 @@ pub mod witness;
 pub use decode::{Encoding, decode};
 pub use judge::judge;
 pub use observe::Observations;
+pub use raised::{Raised, Reply};
 pub use scan::{Reader, anchors};
 
 use crate::diagnosis::Diagnosis;
