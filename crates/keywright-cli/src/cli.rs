@@ -1,5 +1,6 @@
 //! The command line: what every command shares.
 
+use std::ffi::OsString;
 use std::io::Write;
 
 use clap::Parser;
@@ -44,11 +45,11 @@ pub(crate) struct Global {
     verbose: u8,
 }
 
-/// Runs the command that the arguments name.
-pub(crate) fn main() -> Exit {
-    let cli = match Cli::try_parse() {
+/// Runs the command that the arguments name; the first one is the program's name.
+pub(crate) fn main(arguments: &[OsString]) -> Exit {
+    let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&error, arguments),
     };
     let redactor = SharedRedactor::default();
     let filter = Environment::process().text("KEYWRIGHT_LOG");
@@ -67,7 +68,7 @@ pub(crate) fn main() -> Exit {
 }
 
 /// `--help` and `--version` are answers; everything else is a wrong command line.
-fn usage(error: &clap::Error) -> Exit {
+fn usage(error: &clap::Error, arguments: &[OsString]) -> Exit {
     if error.use_stderr() {
         // It repeats arguments, and a key may stand among them by mistake.
         let text = error.render().to_string();
@@ -77,15 +78,16 @@ fn usage(error: &clap::Error) -> Exit {
         let _ = error.print();
     }
     match (error.use_stderr(), error.kind()) {
-        (true, _) if asked_for_run() => Exit::NotStarted,
+        (true, _) if asked_for_run(arguments) => Exit::NotStarted,
         (true, _) => Exit::Usage,
         (false, _) => Exit::Healthy,
     }
 }
 
 /// Whether the command line, which could not be read, names `run`.
-fn asked_for_run() -> bool {
-    std::env::args_os()
+fn asked_for_run(arguments: &[OsString]) -> bool {
+    arguments
+        .iter()
         .skip(1)
         .find(|argument| !argument.as_encoded_bytes().starts_with(b"-"))
         .is_some_and(|command| command == "run")

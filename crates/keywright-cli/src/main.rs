@@ -1,18 +1,4 @@
-//! The command `keywright`: calls, paints, exits.
-
-mod asking;
-mod cli;
-mod commands;
-mod diagnosis;
-mod error;
-mod exit;
-mod gate;
-mod key_report;
-mod live_check;
-mod logging;
-mod memory;
-mod process;
-mod terminal;
+//! The command `keywright`: the library of the same crate does the work.
 
 use std::process::ExitCode;
 
@@ -20,6 +6,6 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    process::guard_panics();
-    cli::main().into()
+    keywright_cli::guard_panics();
+    keywright_cli::run(std::env::args_os()).into()
 }

@@ -3,7 +3,7 @@
 use std::panic::PanicHookInfo;
 
 /// Keeps panic messages, which may hold anything, out of every output.
-pub(crate) fn guard_panics() {
+pub fn guard_panics() {
     std::panic::set_hook(Box::new(report_panic));
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use anstream::stream::{AsLockedWrite, RawStream};
 use anstream::{AutoStream, ColorChoice};
@@ -83,6 +83,8 @@ impl SharedRedactor {
 #[derive(Debug)]
 pub(crate) struct Terminal {
     choice: ColorChoice,
+    /// Takes what would be printed, where the process has an output of its own.
+    kept: Option<Mutex<Vec<u8>>>,
     redactor: SharedRedactor,
     /// How many `-v` were given.
     pub(crate) verbose: u8,
@@ -97,12 +99,28 @@ impl Terminal {
             Color::Always => ColorChoice::Always,
             Color::Never => ColorChoice::Never,
         };
-        Self { choice, redactor, verbose, log_format }
+        Self { choice, kept: None, redactor, verbose, log_format }
+    }
+
+    /// One that prints nothing and keeps it: [`kept`](Self::kept).
+    pub(crate) fn keeping(redactor: SharedRedactor) -> Self {
+        Self { kept: Some(Mutex::default()), ..Self::new(Color::Never, 0, LogFormat::Text, redactor) }
+    }
+
+    /// What was kept so far, without colours.
+    pub(crate) fn kept(&self) -> String {
+        let kept = self.kept.as_ref().map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        String::from_utf8_lossy(&kept.unwrap_or_default()).into_owned()
     }
 
     /// Masks these keys, in all their encodings, in everything printed and logged from now on.
     pub(crate) fn guard(&self, secrets: &[&Secret]) {
         self.redactor.learn(secrets);
+    }
+
+    /// The redactor that learns, for who sees keys and prints nothing.
+    pub(crate) const fn shared_redactor(&self) -> &SharedRedactor {
+        &self.redactor
     }
 
     /// The redactor, to share with the child's streams.
@@ -146,7 +164,7 @@ impl Terminal {
     /// person looks.
     pub(crate) fn progress(&self, line: Option<&str>) {
         let mut stderr = io::stderr().lock();
-        if stderr.is_terminal() {
+        if self.kept.is_none() && stderr.is_terminal() {
             let line = self.redactor.now().redact_str(line.unwrap_or_default()).into_owned();
             let _ = write!(stderr, "\r\x1b[2K{line}").and_then(|()| stderr.flush());
         }
@@ -158,6 +176,11 @@ impl Terminal {
     }
 
     fn write<S: RawStream + AsLockedWrite>(&self, stream: S, bytes: &[u8]) -> io::Result<()> {
+        if let Some(kept) = &self.kept {
+            let plain = anstream::adapter::strip_bytes(bytes).into_vec();
+            kept.lock().unwrap_or_else(PoisonError::into_inner).extend(plain);
+            return Ok(());
+        }
         let mut stream = AutoStream::new(stream, self.choice);
         stream.write_all(bytes)?;
         stream.flush()

@@ -87,43 +87,54 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         return names::list(args.json, terminal);
     }
     let _hardened = crate::process::harden();
-    super::runtime()?.block_on(examine(args, terminal))
-}
-
-async fn examine(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     let resolver = Resolver::process();
-    let config = configuration(args.config.as_deref(), terminal)?;
-    resolver.adopt(&config.sources);
-    let configured = references(&config);
-    let scope = Scope { env_files: &args.env_files, configured: &configured, stores: true, now: now() };
-    let mut survey = Survey::take(&resolver, &scope).await;
-    terminal.guard(&survey.secrets());
-    let mut mends = None;
-    if args.fix {
-        let done = fix::run(&survey, &resolver, args.yes, args.json, terminal).await?;
-        if done.applied {
-            survey = Survey::take(&resolver, &scope).await;
-            terminal.guard(&survey.secrets());
-        } else if done.is_unanswered && !args.json {
-            return Ok(Exit::Unhealthy);
-        }
-        mends = Some(done);
-    }
-    let unmended = mends.as_ref().is_some_and(|mends| !mends.is_done());
-    let mut checks = checks::of(&survey, &config, &memory::stand_ins(&resolver), &args.names);
-    let live = args.ask(&survey, &config, &resolver, terminal).await;
-    if let Some(live) = &live {
-        checks = live.add_to(checks, &survey);
-    } else if args.names.contains(&Name::Check(names::NETWORK)) {
-        checks.push(Check::new(names::NETWORK, "Network", "not looked at without --live".to_owned(), Vec::new()));
-    }
-    let report = Report { mends, ..Report::new(checks, &survey, live.as_ref(), &args.names, &fingerprinter()?) };
+    let Some(report) = super::runtime()?.block_on(examine(args, &resolver, terminal))? else {
+        return Ok(Exit::Unhealthy);
+    };
     if args.json {
         terminal.out_json(&report)?;
     } else {
         painter::paint_report(&report, args.look(&resolver), terminal)?;
     }
-    Ok(if unmended { Exit::Unhealthy } else { args.exit(report.status) })
+    Ok(args.exit(&report))
+}
+
+/// The report as a value and as text, for who prints in another way.
+pub(crate) fn report(args: &Args, terminal: &Terminal) -> Result<Option<(serde_json::Value, String)>, CliError> {
+    let Some(report) = super::runtime()?.block_on(examine(args, &Resolver::process(), terminal))? else {
+        return Ok(None);
+    };
+    painter::paint_report(&report, painter::Look::Signs, terminal)?;
+    Ok(Some((serde_json::to_value(&report).map_err(std::io::Error::from)?, terminal.kept())))
+}
+
+/// What is found; `None` when a change was not agreed to.
+async fn examine(args: &Args, resolver: &Resolver, terminal: &Terminal) -> Result<Option<Report>, CliError> {
+    let config = configuration(args.config.as_deref(), terminal)?;
+    resolver.adopt(&config.sources);
+    let configured = references(&config);
+    let scope = Scope { env_files: &args.env_files, configured: &configured, stores: true, now: now() };
+    let mut survey = Survey::take(resolver, &scope).await;
+    terminal.guard(&survey.secrets());
+    let mut mends = None;
+    if args.fix {
+        let done = fix::run(&survey, resolver, args.yes, args.json, terminal).await?;
+        if done.applied {
+            survey = Survey::take(resolver, &scope).await;
+            terminal.guard(&survey.secrets());
+        } else if done.is_unanswered && !args.json {
+            return Ok(None);
+        }
+        mends = Some(done);
+    }
+    let mut checks = checks::of(&survey, &config, &memory::stand_ins(resolver), &args.names);
+    let live = args.ask(&survey, &config, resolver, terminal).await;
+    if let Some(live) = &live {
+        checks = live.add_to(checks, &survey);
+    } else if args.names.contains(&Name::Check(names::NETWORK)) {
+        checks.push(Check::new(names::NETWORK, "Network", "not looked at without --live".to_owned(), Vec::new()));
+    }
+    Ok(Some(Report { mends, ..Report::new(checks, &survey, live.as_ref(), &args.names, &fingerprinter()?) }))
 }
 
 impl Args {
@@ -136,8 +147,11 @@ impl Args {
         Some(live::look(survey, config, &self.names, resolver, limit, terminal).await)
     }
 
-    const fn exit(&self, status: Status) -> Exit {
-        match (status, self.strict) {
+    fn exit(&self, report: &Report) -> Exit {
+        if report.mends.as_ref().is_some_and(|mends| !mends.is_done()) {
+            return Exit::Unhealthy;
+        }
+        match (report.status, self.strict) {
             (Status::Ok, _) | (Status::Warn, false) => Exit::Healthy,
             (Status::Warn, true) | (Status::Fail, _) => Exit::Unhealthy,
             (Status::Unknown, _) => Exit::Unknown,

@@ -10,6 +10,7 @@ use keywright_core::text::{Found, Reader};
 use keywright_core::{Cause, Diagnosis, Verdict, Witness};
 use serde::Serialize;
 
+pub(crate) use self::here::testify;
 use super::pages;
 use crate::diagnosis;
 use crate::error::CliError;
@@ -86,7 +87,8 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         found.extend(read(input, terminal)?);
     }
     if !args.text_only && !found.is_empty() {
-        here::testify(found.iter_mut().map(|(_, found)| found), terminal)?;
+        let _hardened = crate::process::harden();
+        here::testify(found.iter_mut().map(|(_, found)| found), terminal.shared_redactor())?;
     }
     let mut told: Vec<Told> = found.into_iter().map(|(name, found)| Told::new(found, &name)).collect();
     // What hides its cause comes last, whatever file it is from.

@@ -3,9 +3,9 @@
 mod completions;
 mod config;
 mod demo;
-mod doctor;
+pub(crate) mod doctor;
 mod emulate;
-mod explain;
+pub(crate) mod explain;
 pub(crate) mod keys;
 mod man;
 mod pages;

@@ -7,14 +7,16 @@ use keywright_core::text::witness::{Here, KeyHere, Seen, testify as hear};
 
 use crate::commands::runtime;
 use crate::error::CliError;
-use crate::terminal::Terminal;
+use crate::terminal::SharedRedactor;
 
-/// Adds what the variables and files here tell about each failure.
-pub(super) fn testify<'f>(found: impl Iterator<Item = &'f mut Found>, terminal: &Terminal) -> Result<(), CliError> {
-    let _hardened = crate::process::harden();
+/// Adds what the variables and files here tell about each failure. The redactor learns the keys that are seen.
+pub(crate) fn testify<'f>(
+    found: impl Iterator<Item = &'f mut Found>,
+    redactor: &SharedRedactor,
+) -> Result<(), CliError> {
     let resolver = Resolver::process();
     let survey = runtime()?.block_on(Survey::take(&resolver, &Scope::default()));
-    terminal.guard(&survey.secrets());
+    redactor.learn(&survey.secrets());
     let here = here(&survey);
     found.for_each(|found| hear(found, &here));
     Ok(())
