@@ -8,6 +8,7 @@ mod docs;
 mod environments;
 mod pages;
 mod process;
+mod python_wheel;
 mod report;
 mod test;
 

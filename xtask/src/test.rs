@@ -5,8 +5,8 @@ use crate::docs;
 use crate::environments;
 use crate::pages as error_pages;
 use crate::process::{TARGET, cargo, program, tee};
+use crate::python_wheel;
 use crate::report::Report;
-use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
@@ -20,7 +20,7 @@ struct Stage {
 /// What a stage starts.
 enum Runs {
     Cargo,
-    PythonModule,
+    PythonPackage { environment: &'static str, folder: &'static str },
     Pytest { environment: &'static str, folder: &'static str },
     Node,
     Pages,
@@ -29,7 +29,7 @@ enum Runs {
 
 const STAGES: [Stage; 15] = [
     stage("rust", "unit, integration and documentation tests of every crate", Runs::Cargo),
-    stage("python-module", "the Python module, as a program imports it", Runs::PythonModule),
+    package("python-package", "the wheel, and the Python package in it", "openai-3", "tests/python"),
     pytest("wire", "every form of credential header, byte by byte", "openai-3", "tests/wire"),
     pytest("sdk-openai-1", "openai 1.109.1 (Python)", "openai-1", "tests/sdk"),
     pytest("sdk-openai-3", "openai 3.52.0 (Python)", "openai-3", "tests/sdk"),
@@ -53,6 +53,10 @@ const fn pytest(name: &'static str, about: &'static str, environment: &'static s
     stage(name, about, Runs::Pytest { environment, folder })
 }
 
+const fn package(name: &'static str, about: &'static str, environment: &'static str, folder: &'static str) -> Stage {
+    stage(name, about, Runs::PythonPackage { environment, folder })
+}
+
 /// Runs the chosen stages, all of them when none is named.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -63,7 +67,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
         _ => return Err("usage: cargo xtask test [--only NAME…] [--list]".into()),
     };
     let mut report = Report::default();
-    let ready = report.step("environments", || install(&chosen)) && report.step("build", build);
+    let is_package = |stage: &&Stage| matches!(stage.runs, Runs::PythonPackage { .. });
+    let ready = report.step("environments", || install(&chosen))
+        && report.step("build", build)
+        && (!chosen.iter().any(is_package) || report.step("python-wheel", python_wheel::build));
     if ready {
         for stage in chosen {
             match stage.command() {
@@ -94,7 +101,7 @@ fn choose(names: &[&str]) -> Result<Vec<&'static Stage>, Failure> {
 }
 
 fn install(stages: &[&Stage]) -> Result<(), Failure> {
-    let mut pythons: Vec<_> = stages.iter().flat_map(|stage| stage.environments()).copied().collect();
+    let mut pythons: Vec<_> = stages.iter().flat_map(|stage| stage.environments()).collect();
     pythons.sort_unstable();
     pythons.dedup();
     environments::python(&pythons)?;
@@ -121,20 +128,24 @@ pub(crate) fn build() -> Result<(), Failure> {
 
 impl Stage {
     /// The Python environments that have to be there.
-    const fn environments(&self) -> &[&'static str] {
-        match &self.runs {
-            Runs::Pytest { environment, .. } => std::slice::from_ref(environment),
-            Runs::PythonModule => &[MODULE_ENVIRONMENT],
-            Runs::Pages => &error_pages::ENVIRONMENTS,
-            Runs::Book => &BOOK_ENVIRONMENTS,
-            Runs::Cargo | Runs::Node => &[],
+    fn environments(&self) -> Vec<&'static str> {
+        match self.runs {
+            Runs::Pytest { environment, .. } => vec![environment],
+            Runs::PythonPackage { environment, .. } => vec![environment, python_wheel::TOOLS],
+            Runs::Pages => error_pages::ENVIRONMENTS.to_vec(),
+            Runs::Book => BOOK_ENVIRONMENTS.to_vec(),
+            Runs::Cargo | Runs::Node => Vec::new(),
         }
     }
 
     fn command(&self) -> Result<Command, Failure> {
         Ok(match self.runs {
             Runs::Cargo => cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]),
-            Runs::PythonModule => return python_module(),
+            Runs::PythonPackage { environment, folder } => {
+                let mut command = pytest_on(environment, folder);
+                python_wheel::offer(&mut command);
+                command
+            }
             Runs::Pytest { environment, folder } => pytest_on(environment, folder),
             Runs::Node => node_tests(),
             Runs::Book => return book(),
@@ -151,7 +162,7 @@ const PYTEST: [&str; 6] = ["-m", "pytest", "-q", "--tb=short", "-p", "no:cachepr
 
 /// The runner of the pages' programs; it starts the interpreters of all environments.
 pub(crate) fn pages(arguments: &[&str]) -> Command {
-    let mut command = python(MODULE_ENVIRONMENT, arguments);
+    let mut command = python(PAGES_ENVIRONMENT, arguments);
     command.env("KEYWRIGHT_TEST_ENV", environments::home()).env("KEYWRIGHT_NODE_PACKAGES", environments::node_home());
     command
 }
@@ -159,7 +170,7 @@ pub(crate) fn pages(arguments: &[&str]) -> Command {
 /// Builds the book; its tests find the programs that its snippets call in the environments.
 fn book() -> Result<Command, Failure> {
     docs::build()?;
-    let mut command = pytest_on(MODULE_ENVIRONMENT, "tests/docs");
+    let mut command = pytest_on(PAGES_ENVIRONMENT, "tests/docs");
     command.env("KEYWRIGHT_TEST_ENV", environments::home()).env("KEYWRIGHT_BOOK", docs::book());
     Ok(command)
 }
@@ -183,18 +194,8 @@ fn node_tests() -> Command {
     command
 }
 
-/// Puts the built library where Python finds it under its import name, and tests it from there.
-fn python_module() -> Result<Command, Failure> {
-    let folder = environments::home().join("python-module");
-    fs::create_dir_all(&folder)?;
-    fs::copy(TARGET.join("debug/libkeywright.so"), folder.join("keywright.abi3.so"))?;
-    let mut command = pytest_on(MODULE_ENVIRONMENT, "tests/python");
-    command.env("PYTHONPATH", folder);
-    Ok(command)
-}
-
 /// What the snippets of the book run with: the newest OpenAI SDK; a vault server and the commands of the sources.
-const BOOK_ENVIRONMENTS: [&str; 2] = [MODULE_ENVIRONMENT, "sources"];
+const BOOK_ENVIRONMENTS: [&str; 2] = [PAGES_ENVIRONMENT, "sources"];
 
-/// The module needs nothing beside itself; any environment with pytest serves.
-const MODULE_ENVIRONMENT: &str = "openai-3";
+/// What runs the pages' programs needs nothing of its own; any environment with pytest serves.
+const PAGES_ENVIRONMENT: &str = "openai-3";
