@@ -3,7 +3,21 @@
 from collections.abc import Sequence
 from typing import Any
 
-__all__: list[str]
+__all__ = [
+    "__version__",
+    "causes",
+    "classify",
+    "doctor",
+    "explain",
+    "explain_raised",
+    "inspect",
+    "learn",
+    "main",
+    "mask",
+    "providers",
+    "redact",
+]
+
 __version__: str
 
 def main(arguments: Sequence[str]) -> int: ...
