@@ -38,6 +38,7 @@ class Session:
         (programs / "bao").chmod(0o755)
         path = [programs, ENVIRONMENTS / "python/openai-3/bin", os.environ["PATH"]]
         variables = harness.surroundings(str(home)) | {"PATH": os.pathsep.join(map(str, path)), "PYTHONDONTWRITEBYTECODE": "1"}
+        variables |= {"PYTHONPATH": package} if (package := os.environ.get("PYTHONPATH")) else {}
         self._done, done = os.pipe()
         self._number = 0
         self._shell = subprocess.Popen(

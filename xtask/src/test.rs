@@ -67,7 +67,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
         _ => return Err("usage: cargo xtask test [--only NAME…] [--list]".into()),
     };
     let mut report = Report::default();
-    let is_package = |stage: &&Stage| matches!(stage.runs, Runs::PythonPackage { .. });
+    let is_package = |stage: &&Stage| matches!(stage.runs, Runs::PythonPackage { .. } | Runs::Book);
     let ready = report.step("environments", || install(&chosen))
         && report.step("build", build)
         && (!chosen.iter().any(is_package) || report.step("python-wheel", python_wheel::build));
@@ -171,6 +171,7 @@ pub(crate) fn pages(arguments: &[&str]) -> Command {
 fn book() -> Result<Command, Failure> {
     docs::build()?;
     let mut command = pytest_on(PAGES_ENVIRONMENT, "tests/docs");
+    python_wheel::offer(&mut command);
     command.env("KEYWRIGHT_TEST_ENV", environments::home()).env("KEYWRIGHT_BOOK", docs::book());
     Ok(command)
 }
@@ -194,8 +195,8 @@ fn node_tests() -> Command {
     command
 }
 
-/// What the snippets of the book run with: the newest OpenAI SDK; a vault server and the commands of the sources.
-const BOOK_ENVIRONMENTS: [&str; 2] = [PAGES_ENVIRONMENT, "sources"];
+/// What the snippets of the book run with: the newest OpenAI SDK, the Python package, the programs and servers of the sources.
+const BOOK_ENVIRONMENTS: [&str; 3] = [PAGES_ENVIRONMENT, python_wheel::TOOLS, "sources"];
 
 /// What runs the pages' programs needs nothing of its own; any environment with pytest serves.
 const PAGES_ENVIRONMENT: &str = "openai-3";
