@@ -1,7 +1,5 @@
 //! `keywright keys add`: a key goes into the keyring or the vault, inspected on its way.
 
-use std::ffi::OsString;
-
 use keywright::sources::{Found, Reference, Resolver};
 use keywright::store::KeyStore;
 use keywright_core::inspect::Finding;
@@ -12,7 +10,7 @@ use serde_json::json;
 use super::entered::{self, Entered};
 use super::live::{self, Candidate};
 use super::noted::Noted;
-use super::place::{self, Where};
+use super::place::Where;
 use crate::diagnosis;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -35,9 +33,6 @@ Examples:
 Exit codes: 0 stored; 1 not stored, the report says why; 2 the command line is wrong; 3 stored, and --live got no verdict.")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Args {
-    /// Whose key it is: `openai`, `fireworks`, `together` …
-    #[arg(value_name = "PROVIDER")]
-    provider: String,
     #[command(flatten)]
     place: Where,
     /// Ask the provider first: one free request.
@@ -55,13 +50,10 @@ pub(super) struct Args {
     /// Print JSON for programs instead of text for people.
     #[arg(long)]
     json: bool,
-    #[arg(hide = true, allow_hyphen_values = true)]
-    rest: Vec<OsString>,
 }
 
 pub(super) async fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
-    place::no_key_as_argument(&args.rest)?;
-    let provider = place::provider(&args.provider)?;
+    let provider = args.place.provider()?;
     let resolver = Resolver::process();
     let store = KeyStore::of(&resolver);
     let reference = args.place.new_place(provider, &store).await?;

@@ -1,5 +1,7 @@
 //! Which provider, and which place of which store, the command line names. What is wrong is never repeated: it may be a key.
 
+use std::ffi::OsString;
+
 use keywright::sources::{Reference, near};
 use keywright::store::{KeyName, KeyStore, Kind};
 use keywright_core::{Catalogue, ProviderSpec};
@@ -27,34 +29,40 @@ pub(super) fn providers(named: Option<&str>) -> Result<Vec<&'static ProviderSpec
     }
 }
 
-/// Refuses a key that stands on the command line.
-pub(super) fn no_key_as_argument(rest: &[std::ffi::OsString]) -> Result<(), CliError> {
-    if rest.is_empty() {
-        return Ok(());
-    }
-    Err(CliError::Usage {
-        message: "a key is not taken from the command line: the shell's history and every process list would have it"
-            .to_owned(),
-        help: Some(
-            "run it without the key and paste it when asked, or send it to standard input; if that was a real key, \
-             remove it from the history and make a new one"
-                .to_owned(),
-        ),
-    })
-}
-
-/// `--store` and `--name`: which place.
+/// `PROVIDER`, `--store` and `--name`: whose key, and which place.
 #[derive(Debug, clap::Args)]
 pub(super) struct Where {
+    /// Whose key it is: `openai`, `fireworks`, `together` …
+    #[arg(value_name = "PROVIDER")]
+    provider: String,
     /// `keyring`, `age` (the vault), or a reference such as `age://team.age#openai`; by default the keyring if there is one.
     #[arg(long, value_name = "STORE")]
     store: Option<String>,
     /// Its name, when a provider has several keys.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// Where a key would stand that must not be there.
+    #[arg(hide = true, allow_hyphen_values = true)]
+    rest: Vec<OsString>,
 }
 
 impl Where {
+    /// The provider that was named; a key beside it is refused.
+    pub(super) fn provider(&self) -> Result<&'static ProviderSpec, CliError> {
+        if self.rest.is_empty() {
+            return provider(&self.provider);
+        }
+        Err(CliError::Usage {
+            message: "a key is not taken from the command line: the shell's history and every process list would have it"
+                .to_owned(),
+            help: Some(
+                "run it without the key and paste it when asked, or send it to standard input; if that was a real key, \
+                 remove it from the history and make a new one"
+                    .to_owned(),
+            ),
+        })
+    }
+
     /// The name that was given, or the default one.
     pub(super) fn name(&self) -> Result<KeyName, CliError> {
         let Some(text) = &self.name else {

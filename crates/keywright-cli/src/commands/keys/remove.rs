@@ -4,7 +4,7 @@ use keywright::sources::Resolver;
 use keywright::store::KeyStore;
 
 use super::entered;
-use super::place::{self, Where};
+use super::place::Where;
 use super::stored;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -19,9 +19,6 @@ Examples:
 
 Exit codes: 0 removed; 1 it was not there, or the answer was no; 2 the command line is wrong.")]
 pub(super) struct Args {
-    /// Whose key it is.
-    #[arg(value_name = "PROVIDER")]
-    provider: String,
     #[command(flatten)]
     place: Where,
     /// Do not ask.
@@ -30,7 +27,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
-    let provider = place::provider(&args.provider)?;
+    let provider = args.place.provider()?;
     let resolver = Resolver::process();
     let store = KeyStore::of(&resolver);
     let found = stored::the_one(&args.place, provider, &store, &resolver, terminal).await?;

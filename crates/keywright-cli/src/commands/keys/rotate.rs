@@ -7,7 +7,7 @@ use keywright_core::{ProviderSpec, Secret};
 use serde_json::json;
 
 use super::noted::Noted;
-use super::place::{self, Where};
+use super::place::Where;
 use super::{add, entered, stored};
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -25,9 +25,6 @@ Examples:
 
 Exit codes: 0 replaced and proved; 1 nothing changed, the report says why; 2 the command line is wrong; 3 replaced, no verdict.")]
 pub(super) struct Args {
-    /// Whose key it is.
-    #[arg(value_name = "PROVIDER")]
-    provider: String,
     #[command(flatten)]
     place: Where,
     /// Take off what was pasted around the key, without a question.
@@ -36,13 +33,10 @@ pub(super) struct Args {
     /// Print JSON for programs instead of text for people.
     #[arg(long)]
     json: bool,
-    #[arg(hide = true, allow_hyphen_values = true)]
-    rest: Vec<std::ffi::OsString>,
 }
 
 pub(super) async fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
-    place::no_key_as_argument(&args.rest)?;
-    let provider = place::provider(&args.provider)?;
+    let provider = args.place.provider()?;
     let resolver = Resolver::process();
     let store = KeyStore::of(&resolver);
     let old = stored::the_one(&args.place, provider, &store, &resolver, terminal).await?;
