@@ -3,7 +3,7 @@
 //! A passphrase, an X25519 identity or an SSH key opens them, as the `age` command does. Opening one with a passphrase takes a
 //! second on purpose, so what was opened is kept in memory until the file changes.
 
-mod keys;
+pub(crate) mod keys;
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -16,7 +16,7 @@ use ::age::secrecy::SecretString;
 use ::age::{DecryptError, Decryptor, Identity};
 use keywright_core::{Dotenv, Secret};
 
-pub(crate) use self::keys::{IdentityText, Keys, identity_beside};
+use self::keys::{IdentityText, Keys};
 use super::file::{member, read_bounded};
 use super::{BoxFuture, Environment, Reading, Source, SourceError};
 

@@ -1,5 +1,6 @@
 //! The clouds: their names in messages, and what an HTTP status means there.
 
+#[cfg(feature = "clouds")]
 use super::SourceError;
 
 /// A place whose secrets are read over its API.
@@ -15,6 +16,7 @@ pub enum Cloud {
     Kubernetes,
 }
 
+#[cfg(feature = "clouds")]
 impl Cloud {
     /// What a refused read of a secret means; `None` for "there is no such secret".
     pub(super) const fn refusal(self, status: u16) -> Option<SourceError> {
@@ -35,7 +37,9 @@ impl Cloud {
             status => SourceError::CloudStrange { cloud: self, status },
         }
     }
+}
 
+impl Cloud {
     pub(super) const fn login_help(self) -> &'static str {
         match self {
             Self::Aws => {

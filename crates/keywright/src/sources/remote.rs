@@ -140,6 +140,7 @@ impl Server {
     }
 
     /// With another time limit.
+    #[cfg(feature = "clouds")]
     pub(super) fn within(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
@@ -183,11 +184,13 @@ pub(super) fn bearer(token: &Secret) -> Result<HeaderValue, SourceError> {
 }
 
 /// A text of a JSON answer.
+#[cfg(feature = "clouds")]
 pub(super) fn text<'a>(answer: &'a Value, pointer: &str) -> Option<&'a str> {
     answer.pointer(pointer).and_then(Value::as_str)
 }
 
 /// A token and its seconds of life, as OAuth servers answer; some write the number as a text.
+#[cfg(feature = "clouds")]
 pub(super) fn oauth_token(answer: &Value) -> Option<(Secret, Duration)> {
     let lasts = answer.get("expires_in");
     let lasts = lasts.and_then(|lasts| lasts.as_u64().or_else(|| lasts.as_str()?.parse().ok()));
@@ -195,6 +198,7 @@ pub(super) fn oauth_token(answer: &Value) -> Option<(Secret, Duration)> {
 }
 
 /// What a base64 text holds, if that is text.
+#[cfg(feature = "clouds")]
 pub(super) fn from_base64(text: &str) -> Result<Secret, SourceError> {
     use base64::Engine;
 
@@ -203,6 +207,7 @@ pub(super) fn from_base64(text: &str) -> Result<Secret, SourceError> {
 }
 
 /// Percent-encodes everything that has a meaning in a path, a query or a form.
+#[cfg(feature = "clouds")]
 pub(super) fn encoded(text: &str) -> String {
     use std::fmt::Write;
 
@@ -218,6 +223,7 @@ pub(super) fn encoded(text: &str) -> String {
 }
 
 /// The body of a form.
+#[cfg(feature = "clouds")]
 pub(super) fn form<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let pairs = pairs.into_iter().map(|(name, value)| format!("{name}={}", encoded(value)));
     pairs.collect::<Vec<_>>().join("&")

@@ -151,7 +151,7 @@ impl Resolver {
         self.opened.use_passphrase(passphrase);
     }
 
-    #[cfg(feature = "state")]
+    #[cfg(all(feature = "state", feature = "keyring"))]
     pub(crate) fn passphrase(&self) -> Option<Secret> {
         self.opened.passphrase()
     }

@@ -1,11 +1,16 @@
 //! Files and folders that only their owner can read.
 
+#[cfg(feature = "keyring")]
+mod replacing;
+
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use keywright_core::Secret;
 
+#[cfg(feature = "keyring")]
+pub(crate) use self::replacing::{Mode, remove_leftovers, replace};
 use super::StateError;
 
 /// Makes a folder for its owner alone, or checks the one that is there.
@@ -72,52 +77,6 @@ pub(crate) fn write_once(path: &Path, content: &Secret) -> Result<Secret, StateE
             read(path)?.ok_or_else(|| StateError::of_io(path, &io::ErrorKind::NotFound.into()))
         }
         Err(error) => Err(StateError::of_io(path, &error)),
-    }
-}
-
-/// Who can read a file that is replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// Whoever could before.
-    AsBefore,
-    /// Its owner.
-    Private,
-}
-
-/// Replaces a file by new content, whole or not at all.
-pub(crate) fn replace(path: &Path, content: &[u8], mode: Mode) -> Result<(), StateError> {
-    let fresh = fresh_name(path)?;
-    let written = (|| {
-        let mut file = create(&fresh)?;
-        if let (Mode::AsBefore, Ok(before)) = (mode, fs::metadata(path)) {
-            file.set_permissions(before.permissions())?;
-        }
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&fresh, path)
-    })();
-    if let Err(error) = written {
-        let _ = fs::remove_file(&fresh);
-        return Err(StateError::of_io(path, &error));
-    }
-    // The name is in the folder; that must reach the disk too. Not every file system can be asked for it.
-    let _ = path.parent().and_then(|folder| File::open(folder).ok()).map(|folder| folder.sync_all());
-    Ok(())
-}
-
-/// Removes what a process that was killed left behind while it replaced this file. The caller holds its lock.
-pub(crate) fn remove_leftovers(path: &Path) {
-    let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
-        return;
-    };
-    let leftover = |found: &str| {
-        let random = found.strip_prefix(name).and_then(|rest| rest.strip_prefix('.')?.strip_suffix(NEW));
-        random.is_some_and(|random| random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit()))
-    };
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_name().to_str().is_some_and(leftover) {
-            let _ = fs::remove_file(entry.path());
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use keywright_core::ProviderSpec;
 
-use crate::sources::looks_like_a_key;
+use crate::sources::reference::looks_like_a_key;
 
 /// The name of a key among those of its provider. Names are shown; keys are not.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

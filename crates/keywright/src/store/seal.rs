@@ -8,7 +8,8 @@ use ::age::{Encryptor, Recipient};
 use keywright_core::Secret;
 
 use crate::sources::SourceError;
-use crate::sources::age::{IdentityText, Keys, open as text_of};
+use crate::sources::age::keys::{IdentityText, Keys};
+use crate::sources::age::open as text_of;
 
 /// What was opened.
 pub(super) struct Opened {

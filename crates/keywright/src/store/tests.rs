@@ -5,7 +5,7 @@ use keywright_core::Catalogue;
 use super::seal::Seal;
 use super::*;
 use crate::sources::Environment;
-use crate::sources::age::{IdentityText, identity_beside};
+use crate::sources::age::keys::{IdentityText, identity_beside};
 
 /// A home of its own for each test.
 struct Home(tempfile::TempDir);

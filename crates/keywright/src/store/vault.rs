@@ -8,7 +8,7 @@ use keywright_core::Secret;
 
 use super::StoreError;
 use super::seal::{self, Opened, Seal};
-use crate::sources::age::{IdentityText, Keys, identity_beside};
+use crate::sources::age::keys::{IdentityText, Keys, identity_beside};
 use crate::sources::file::read_bounded;
 use crate::sources::{Environment, SourceError};
 use crate::state::{Directory, StateError, private};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ::age::{Identity, IdentityFile, NoCallbacks, Recipient};
+use ::age::{Identity, IdentityFile, NoCallbacks};
 use keywright_core::Secret;
 
 use super::super::file::{LARGEST_SECRET_BYTES, read_bounded, without_last_newline};
@@ -66,6 +66,7 @@ impl IdentityText {
         Ok(Self { text: secret_text(path).await?, name: path.to_string_lossy().into_owned() })
     }
 
+    #[cfg(all(feature = "state", feature = "keyring"))]
     pub(crate) const fn new(text: Secret, name: String) -> Self {
         Self { text, name }
     }
@@ -83,7 +84,8 @@ impl IdentityText {
     }
 
     /// Whom to encrypt for so that this identity opens it.
-    pub(crate) fn recipients(&self) -> Result<Vec<Box<dyn Recipient + Send>>, SourceError> {
+    #[cfg(all(feature = "state", feature = "keyring"))]
+    pub(crate) fn recipients(&self) -> Result<Vec<Box<dyn ::age::Recipient + Send>>, SourceError> {
         if self.is_ssh() {
             let recipient = ::age::ssh::Recipient::try_from(self.ssh()?).map_err(|_| SourceError::BadAgeIdentity)?;
             return Ok(vec![Box::new(recipient)]);
