@@ -48,6 +48,9 @@ pub(crate) struct Args {
     /// Only these checks or providers; `--list-checks` names them.
     #[arg(value_name = "NAME", value_parser = names::parse)]
     names: Vec<Name>,
+    /// Print the JSON Schema of what `--json` prints.
+    #[arg(long, exclusive = true)]
+    schema: bool,
     /// Name every check and what it looks at.
     #[arg(long, conflicts_with_all = ["names", "strict"])]
     list_checks: bool,
@@ -83,6 +86,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
+    if args.schema {
+        terminal.out(report::schema()?)?;
+        return Ok(Exit::Healthy);
+    }
     if args.list_checks {
         return names::list(args.json, terminal);
     }
@@ -127,7 +134,7 @@ async fn examine(args: &Args, resolver: &Resolver, terminal: &Terminal) -> Resul
         }
         mends = Some(done);
     }
-    let mut checks = checks::of(&survey, &config, &memory::stand_ins(resolver), &args.names);
+    let mut checks = checks::of(&survey, &config, resolver.environment(), &memory::stand_ins(resolver), &args.names);
     let live = args.ask(&survey, &config, resolver, terminal).await;
     if let Some(live) = &live {
         checks = live.add_to(checks, &survey);

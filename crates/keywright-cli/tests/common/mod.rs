@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod schema;
 pub(crate) mod servers;
 
 use std::fmt::Write as _;

@@ -40,6 +40,18 @@ impl Directory {
         &self.0
     }
 
+    /// What of it others can read or change: the folder, and the files in it. Keywright uses none of those.
+    pub fn exposed(&self) -> Vec<StateError> {
+        let files =
+            std::fs::read_dir(&self.0).into_iter().flatten().flatten().take(MOST_FILES).map(|entry| entry.path());
+        let mut files: Vec<PathBuf> = files.filter(|path| path.is_file()).collect();
+        files.sort();
+        let all = std::iter::once(self.0.clone()).chain(files);
+        // What is not there, or cannot be looked at, is open to nobody.
+        let open = |error: &StateError| matches!(error, StateError::OpenToOthers { .. });
+        all.filter_map(|path| private::check_mode(&path).err()).filter(open).collect()
+    }
+
     /// The path of a file in it.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
@@ -60,6 +72,8 @@ impl Directory {
     }
 }
 
+/// The ledger, the vault and what belongs to them are a dozen files.
+const MOST_FILES: usize = 1000;
 /// The variable that names another folder.
 const OVERRIDE: &str = "KEYWRIGHT_STATE_DIR";
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use keywright_core::Fix;
 use rusqlite::ErrorCode;
 
 /// Why the state cannot be used. A program that meets one works on and remembers nothing.
@@ -90,16 +91,15 @@ pub enum StateError {
 }
 
 impl StateError {
-    /// What to do about it.
+    /// What to do about it, in one sentence.
     pub fn help(&self) -> Option<String> {
+        if let Some((says, command)) = self.mend() {
+            return Some(format!("{says}: `{command}`."));
+        }
         let path = |path: &Path| path.display().to_string();
         Some(match self {
             Self::NoHome | Self::RelativeDirectory => {
                 "Set KEYWRIGHT_STATE_DIR to the absolute path of a folder of your own.".to_owned()
-            }
-            Self::OpenToOthers { path: open, directory, .. } => {
-                let mode = if *directory { "700" } else { "600" };
-                format!("Close it: `chmod {mode} '{}'`.", path(open))
             }
             Self::Denied { path: denied } => {
                 format!(
@@ -109,19 +109,42 @@ impl StateError {
             }
             Self::Full { .. } => "Make room on that disk; what was remembered before is still there.".to_owned(),
             Self::ReadOnly { .. } => "Set KEYWRIGHT_STATE_DIR to a folder that can be written.".to_owned(),
-            Self::Damaged { path: damaged } => {
-                let path = path(damaged);
-                format!("Put it aside and a new one is made: `mv '{path}' '{path}.damaged'`.")
-            }
             Self::Newer { .. } => {
                 "Use the newer keywright, or set KEYWRIGHT_STATE_DIR to another folder for this one.".to_owned()
             }
             Self::KeyringLocked => {
                 "Unlock the keyring: log in to the desktop, or `gnome-keyring-daemon --unlock`.".to_owned()
             }
-            Self::Busy { path: busy } => format!("See which process it is: `fuser '{}'`.", path(busy)),
-            Self::Failed { .. } | Self::Refused { .. } | Self::NoRandom => return None,
+            Self::OpenToOthers { .. }
+            | Self::Damaged { .. }
+            | Self::Busy { .. }
+            | Self::Failed { .. }
+            | Self::Refused { .. }
+            | Self::NoRandom => return None,
         })
+    }
+
+    /// What to do, with the command that does it apart.
+    pub fn fix(&self) -> Option<Fix> {
+        match self.mend() {
+            Some((says, command)) => Some(Fix { says: format!("{says}."), command: Some(command) }),
+            None => self.help().map(|says| Fix { says, command: None }),
+        }
+    }
+
+    fn mend(&self) -> Option<(&'static str, String)> {
+        match self {
+            Self::OpenToOthers { path, directory, .. } => {
+                let mode = if *directory { "700" } else { "600" };
+                Some(("Close it", format!("chmod {mode} '{}'", path.display())))
+            }
+            Self::Damaged { path } => {
+                let path = path.display();
+                Some(("Put it aside and a new one is made", format!("mv '{path}' '{path}.damaged'")))
+            }
+            Self::Busy { path } => Some(("See which process it is", format!("fuser '{}'", path.display()))),
+            _ => None,
+        }
     }
 
     /// What the operating system said about a file.

@@ -1,6 +1,7 @@
 //! From what is here to checks: which findings belong together, and one line about each.
 
-use keywright::state::{Remembered, Timestamp};
+use keywright::sources::Environment;
+use keywright::state::{Directory, History, Remembered, StateError, Timestamp};
 use keywright::survey::{Standing, Survey};
 use keywright_core::diagnosis::spoken;
 use keywright_core::inspect::files::FileStanding;
@@ -8,12 +9,18 @@ use keywright_core::inspect::{Finding, Place, Severity, base_url};
 use keywright_core::{Catalogue, Cause, ProviderSpec};
 use keywright_gateway::Config;
 
-use super::names::{FILES, Name, SURROUNDINGS};
+use super::names::{FILES, Name, STATE, SURROUNDINGS};
 use super::report::Check;
 use crate::error::count;
 
 /// The checks that were asked for; all that have something to say when none was named.
-pub(super) fn of(survey: &Survey, config: &Config, stand_ins: &[Remembered], names: &[Name]) -> Vec<Check> {
+pub(super) fn of(
+    survey: &Survey,
+    config: &Config,
+    environment: &Environment,
+    stand_ins: &[Remembered],
+    names: &[Name],
+) -> Vec<Check> {
     let mut checks: Vec<Check> = wanted(survey, config, names)
         .into_iter()
         .map(|provider| of_provider(provider, survey, config, stand_ins))
@@ -27,6 +34,9 @@ pub(super) fn of(survey: &Survey, config: &Config, stand_ins: &[Remembered], nam
     }
     if asked(SURROUNDINGS) {
         checks.push(surroundings(survey));
+    }
+    if asked(STATE) {
+        checks.push(state(environment));
     }
     checks
 }
@@ -121,4 +131,30 @@ fn surroundings(survey: &Survey) -> Check {
     let proxies = findings.iter().filter(|finding| finding.cause == Cause::Proxy).count();
     let summary = if proxies == 0 { "no proxy".to_owned() } else { count(proxies, "proxy setting") };
     Check::new(SURROUNDINGS, "Surroundings", summary, findings)
+}
+
+/// What this installation remembers. What others can read is not used, and a ledger that cannot be opened remembers nothing.
+fn state(environment: &Environment) -> Check {
+    let directory = match Directory::of(environment) {
+        Ok(directory) => directory,
+        // A service without a home has none by intent.
+        Err(StateError::NoHome) => return Check::new(STATE, "State", "none: HOME is not set".to_owned(), Vec::new()),
+        Err(error) => return Check::new(STATE, "State", "none".to_owned(), vec![unusable(&error)]),
+    };
+    let mut problems = directory.exposed();
+    let opened = if problems.is_empty() { History::open_existing(&directory).err() } else { None };
+    problems.extend(opened);
+    let there = directory.path().is_dir();
+    let summary = if there { directory.path().display().to_string() } else { "nothing is remembered yet".to_owned() };
+    Check::new(STATE, "State", summary, problems.iter().map(unusable).collect())
+}
+
+fn unusable(error: &StateError) -> Finding {
+    let (cause, says) = match error {
+        StateError::OpenToOthers { .. } => {
+            (Cause::LeakedAndAutoDisabled, format!("{error}, so keywright does not use it"))
+        }
+        _ => (Cause::Other, format!("nothing is remembered: {error}")),
+    };
+    Finding { fix: error.fix(), ..Finding::warning(cause, says) }
 }

@@ -27,6 +27,10 @@ pub(super) const CHECKS: &[(&str, &str)] = &[
         "proxies, files of trusted certificates, variables that send requests elsewhere, keys in variables that reach a browser",
     ),
     (
+        STATE,
+        "what keywright remembers and stores here: the folder, the history of keys, the key vault; who can read them",
+    ),
+    (
         NETWORK,
         "with --live: whether providers can be reached, by one key a place; name, port, proxy, certificate, clock, foreign answers",
     ),
@@ -36,6 +40,9 @@ pub(super) const CHECKS: &[(&str, &str)] = &[
 pub(super) const FILES: &str = "files";
 /// The check of what all providers share.
 pub(super) const SURROUNDINGS: &str = "surroundings";
+
+/// The check of what this installation remembers.
+pub(super) const STATE: &str = "state";
 
 /// The check of the way to the providers; only with `--live`.
 pub(super) const NETWORK: &str = "network";

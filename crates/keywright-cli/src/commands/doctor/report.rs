@@ -1,9 +1,13 @@
 //! What doctor found. Text and JSON are views of this one value.
 
+use std::io;
+
 use keywright::survey::{Credential, Standing, Survey};
+use keywright_core::diagnosis::JSON_SCHEMA;
 use keywright_core::inspect::{Finding, Place, Severity};
 use keywright_core::{Diagnosis, Fingerprinter};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::fix::Mends;
 use super::live::Live;
@@ -187,6 +191,16 @@ impl KeyLine {
             live: Vec::new(),
         }
     }
+}
+
+/// The JSON Schema of a report. What a diagnosis is, is said once, in core.
+pub(super) fn schema() -> io::Result<String> {
+    let mut schema: Value = serde_json::from_str(include_str!("report.schema.json"))?;
+    let diagnosis: Value = serde_json::from_str(JSON_SCHEMA)?;
+    if let (Some(known), Value::Object(more)) = (schema["$defs"].as_object_mut(), &diagnosis["$defs"]) {
+        known.extend(more.clone());
+    }
+    Ok(serde_json::to_string_pretty(&schema)?)
 }
 
 /// The version of the JSON shape of a report.
