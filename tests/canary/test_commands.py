@@ -70,6 +70,10 @@ COMMANDS = {
     "keys test, key in a reference": Command(["keys", "test", "env://<openai>"]),
     "keys rotate, nothing stored": Command(["keys", "rotate", "openai"], stdin="<openai>"),
     "keys rotate, key as an argument": Command(["keys", "rotate", "openai", "<openai>"]),
+    "keys rotate, admin API": Command(["-vv", "keys", "rotate", "openai", "--via-admin-api", "--yes", "--json"], variables=NOWHERE),
+    "keys rotate, admin API, keys in the wrong places": Command(
+        ["keys", "rotate", "fireworks", "--via-admin-api", "--admin-key", "<openai>", "--project", "<fireworks>", "--old-key-id", "<together>"]
+    ),
     "keys import, a look": Command(["keys", "import", ".env"]),
     "keys import": Command(["-vv", "keys", "import", "other.env", "--yes", "--json"]),
     "keys import, key as a file": Command(["keys", "import", "<openai>"]),

@@ -1,7 +1,10 @@
 //! What Keywright knows about one provider: the shape of `data/providers/<id>.toml`.
 
+mod admin;
+
 use serde::Deserialize;
 
+pub use self::admin::{Admin, AdminApi};
 use crate::cause::Cause;
 use crate::diagnosis::Confidence;
 
@@ -34,6 +37,9 @@ pub struct ProviderSpec {
     /// Environment variables that name its key, host, account and so on.
     #[serde(default, rename = "variable")]
     pub variables: Vec<Variable>,
+    /// How its keys are made and deleted by a program.
+    #[serde(default)]
+    pub admin: Option<Admin>,
     /// Calls that prove a key and cost nothing, in the order to try them.
     #[serde(default, rename = "probe")]
     pub probes: Vec<Probe>,

@@ -3,6 +3,7 @@
 //! The edges of Keywright's rules: where keys are read from, how a provider is reached, and the one
 //! free question that proves a key; and the survey of what is set on this machine.
 
+pub mod admin;
 #[cfg(any(feature = "clouds", feature = "state"))]
 mod calendar;
 #[cfg(feature = "state")]

@@ -39,6 +39,7 @@ Examples:
   keywright keys list --live            each key: where it is, whether it works
   keywright keys test openai            one free request for each key
   keywright keys rotate openai          a new key in, asked about, the old one out
+  keywright keys rotate openai --via-admin-api   the same, and nobody pastes: OpenAI makes it and deletes the old one
   keywright keys import .env            what a file holds, into the store"
 )]
 pub(crate) struct Args {

@@ -23,7 +23,7 @@ use super::{Heard, Planned};
 pub(crate) struct Question {
     /// Who is asked.
     pub(super) spec: &'static ProviderSpec,
-    pub(super) origin: Origin,
+    pub(crate) origin: Origin,
     pub(super) key: Secret,
     pub(super) way: Way,
     /// Certificates that are trusted there, beside the system's.
@@ -98,7 +98,7 @@ impl Question {
     }
 
     /// What opens connections the way that programs here go. A plain address is always asked directly: a proxy would read the key.
-    fn connector(&self, limit: Duration) -> Result<Connector, Trouble> {
+    pub(crate) fn connector(&self, limit: Duration) -> Result<Connector, Trouble> {
         let trust = self.trust.as_ref().map(|file| ExtraTrust::read(file)).transpose();
         let trust = trust.map_err(|error| Trouble::NothingTrusted(error.to_string()))?.unwrap_or_default();
         // Half of the time is for the connection, so that a silent answer is told from a silent host.

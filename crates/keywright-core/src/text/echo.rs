@@ -88,6 +88,13 @@ pub(super) fn tells_apart(echo: &str) -> bool {
     tail.map_or(head.len() >= SHORTEST_PREFIX, |tail| head.len() >= 2 && tail.len() >= SHORTEST_TAIL)
 }
 
+/// Whether what a provider shows of a key, `sk-proj-****WXYZ` or `sk-...WXYZ`, can be of this key. What shows too little
+/// is of none.
+pub fn is_echo_of(echo: &str, key: &Secret) -> bool {
+    let echo = echo.replace("...", "***");
+    tells_apart(&echo) && is_of(&echo, key)
+}
+
 /// Whether an echo can be of this key. White space was squeezed out of the echo.
 pub(super) fn is_of(echo: &str, key: &Secret) -> bool {
     let key: zeroize::Zeroizing<String> = zeroize::Zeroizing::new(key.expose().split_whitespace().collect());

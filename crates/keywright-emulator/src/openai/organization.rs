@@ -32,10 +32,10 @@ pub(crate) async fn handle(call: &mut Call, path: &[&str]) -> Result<Reply, Fail
         }
         ("DELETE", ["projects", project, "service_accounts", id]) => delete(call, project, id),
         ("POST", ["projects", project, "service_accounts", id, "api_keys"]) => {
-            call.shared.store.value(accounts(project), id).ok_or_else(|| no_account(id))?;
+            let account = call.shared.store.value(accounts(project), id).ok_or_else(|| no_account(id))?;
             let request: Value = call.json().await?;
             let name = request.get("name").and_then(Value::as_str).unwrap_or("Secret Key");
-            Ok(ok(&make_key(call, project, id, name)?))
+            Ok(ok(&make_key(call, project, &account, name)?))
         }
         ("GET", ["projects", project, "api_keys"]) => Ok(keys(call, project)),
         ("DELETE", ["projects", project, "api_keys", id]) => delete_key(call, project, id),
@@ -58,12 +58,12 @@ async fn create(call: &mut Call, project: &str) -> Result<Reply, Failure> {
     let mut account = json!({"object": "organization.project.service_account", "id": id,
         "name": name, "role": "member", "created_at": call.now()});
     call.shared.store.insert(accounts(project), &id, account.clone());
-    account["api_key"] = make_key(call, project, &id, "Secret Key")?;
+    account["api_key"] = make_key(call, project, &account, "Secret Key")?;
     Ok(ok(&account))
 }
 
 /// Makes a key, which works once it has spread. Its value is told this once.
-fn make_key(call: &mut Call, project: &str, account: &str, name: &str) -> Result<Value, Failure> {
+fn make_key(call: &mut Call, project: &str, account: &Value, name: &str) -> Result<Value, Failure> {
     let value = format!("sk-svcacct-{}{MARKER}{}", call.ids.base62(74), call.ids.base62(74));
     let id = call.ids.object("key_");
     let spec = KeySpec::valid().project(project).organization(call.owner().organization.clone());
@@ -71,9 +71,7 @@ fn make_key(call: &mut Call, project: &str, account: &str, name: &str) -> Result
     let listed = json!({"object": "organization.project.api_key", "id": id, "name": name,
         "redacted_value": crate::mask::openai_echo(&value), "created_at": call.now(),
         "last_used_at": null, "expires_at": null, "owner_project_access": "active",
-        "owner": {"type": "service_account", "service_account": {"id": account, "name": name,
-            "role": "member", "created_at": call.now(),
-            "object": "organization.project.service_account"}}});
+        "owner": {"type": "service_account", "service_account": account}});
     call.shared.store.insert_hiding(keys_of(project), &id, listed, value.clone().into_bytes());
     Ok(json!({"object": "organization.project.service_account.api_key", "value": value,
         "name": name, "created_at": call.now(), "id": id}))

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use keywright::http::Origin;
-use keywright::sources::Resolver;
+use keywright::sources::{Dotenv, Resolver, SourceError};
 use keywright_core::inspect::Finding;
 use keywright_core::{ProviderSpec, Secret};
 
@@ -20,13 +20,22 @@ pub(super) struct Candidate<'a> {
 
 /// What the providers say of these keys, in their order. Without a verdict the person is told why.
 pub(super) async fn ask(keys: &[Candidate<'_>], resolver: &Resolver, terminal: &Terminal) -> Vec<Answered> {
-    let path = PathBuf::from(".env");
-    let file = resolver.dotenv(Path::new(&path)).await;
-    let files = [(path, file)];
+    let files = files(resolver).await;
     let planned: Vec<Planned> = keys.iter().map(|candidate| candidate.question(resolver, &files)).collect();
     let answers = live_check::ask(&planned, PATIENCE, resolver, terminal).await;
     live_check::tell_unanswered(&answers, terminal);
     answers
+}
+
+/// The question about one key, and so the way to its provider.
+pub(super) async fn question(key: &Candidate<'_>, resolver: &Resolver) -> Planned {
+    key.question(resolver, &files(resolver).await)
+}
+
+async fn files(resolver: &Resolver) -> [(PathBuf, Result<Dotenv, SourceError>); 1] {
+    let path = PathBuf::from(".env");
+    let file = resolver.dotenv(Path::new(&path)).await;
+    [(path, file)]
 }
 
 impl Candidate<'_> {

@@ -1,5 +1,8 @@
 //! `keywright keys rotate`: a new key in, proved, the old one out.
 
+mod admin;
+mod outcome;
+
 use keywright::sources::{Found, Resolver};
 use keywright::store::KeyStore;
 use keywright_core::ring::Look;
@@ -17,26 +20,37 @@ use crate::terminal::{Role, Terminal, paint};
 ///
 /// A key that the provider refuses changes nothing. If there is no verdict, because the network gives no answer, the old key
 /// is kept as `previous` and serves when the new one is refused; `keywright keys test` drops it once the new key works.
+///
+/// With `--via-admin-api` nobody pastes anything: OpenAI and Fireworks AI make the new key and delete the old one. The plan is
+/// shown and agreed to first. A step that fails leaves both keys as they are, and says what remains to be done by hand.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   keywright keys rotate openai
   keywright keys rotate openai --name team-b < new-key.txt
+  keywright keys rotate openai --via-admin-api --dry-run
+  keywright keys rotate openai --via-admin-api --admin-key op://Private/OpenAI-admin/credential
+  keywright keys rotate fireworks --via-admin-api --yes --json
 
-Exit codes: 0 replaced and proved; 1 nothing changed, the report says why; 2 the command line is wrong; 3 replaced, no verdict.")]
+Exit codes: 0 replaced and proved; 1 nothing changed, or a step failed, the report says which; 2 the command line is wrong; 3 replaced, no verdict.")]
 pub(super) struct Args {
     #[command(flatten)]
     place: Where,
     /// Take off what was pasted around the key, without a question.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "via_admin_api")]
     mend: bool,
     /// Print JSON for programs instead of text for people.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    admin: admin::AdminArgs,
 }
 
 pub(super) async fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     let provider = args.place.provider()?;
+    if args.admin.via_admin_api {
+        return admin::run(args, provider, terminal).await;
+    }
     let resolver = Resolver::process();
     let store = KeyStore::of(&resolver);
     let old = stored::the_one(&args.place, provider, &store, &resolver, terminal).await?;
