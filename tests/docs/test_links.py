@@ -69,6 +69,14 @@ def test_a_page_loads_only_what_lies_beside_it(page: pathlib.Path) -> None:
     assert not foreign
 
 
+@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])
+def test_links_from_the_front_door_lead_somewhere(name: str) -> None:
+    text = re.sub(r"```.*?```|`[^`]*`", "", (harness.ROOT / name).read_text(), flags=re.DOTALL)
+    links = [urllib.parse.urlsplit(link) for link in re.findall(r"\]\(([^)\s]+)\)", text)]
+    lost = [link.path for link in links if not link.scheme and not (harness.ROOT / link.path).exists()]
+    assert not lost
+
+
 def test_no_style_asks_another_host() -> None:
     for style in BOOK.rglob("*.css"):
         assert not re.findall(r"""(?:url\(|@import)\s*["']?(?:https?:)?//""", style.read_text()), style

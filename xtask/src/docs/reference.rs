@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use keywright_core::Catalogue;
-use keywright_core::provider::{ProviderSpec, VariableRole};
+use keywright_core::provider::{ProviderSpec, VariableRole, VariableStanding};
 
 use super::schema;
 use crate::Failure;
@@ -24,18 +24,29 @@ pub(super) fn pages() -> Result<Vec<(String, String)>, Failure> {
 
 /// The help of every command.
 fn commands() -> Result<String, Failure> {
-    let mut text = "# Commands\n\nWhat `keywright --help` and `keywright COMMAND --help` say.\n".to_owned();
+    let mut text = "# Commands\n\nWhat `keywright --help` and `keywright COMMAND --help` say. The options under *Everywhere* are shown once.\n".to_owned();
     let mut left = vec![Vec::new()];
     while let Some(words) = left.pop() {
         let help = keywright(&[&words[..], &["--help".to_owned()]].concat())?;
         let name = [&["keywright".to_owned()], &words[..]].concat().join(" ");
-        write!(text, "\n## {name}\n\n```text\n{}\n```\n", help.trim_end())?;
+        let shown = if words.is_empty() { help.clone() } else { without_common_options(&help) };
+        write!(text, "\n## {name}\n\n```text\n{}\n```\n", shown.trim_end())?;
         let below = subcommands(&help).into_iter().map(|name| [&words[..], &[name]].concat());
         let first = left.len();
         left.extend(below);
         left[first..].reverse();
     }
     Ok(text)
+}
+
+/// A help text without the options that every command has.
+fn without_common_options(help: &str) -> String {
+    let mut common = false;
+    let lines = help.lines().filter(|line| {
+        common = line.starts_with("Everywhere:") || common && (line.is_empty() || line.starts_with(' '));
+        !common
+    });
+    lines.map(|line| format!("{line}\n")).collect::<Vec<_>>().concat()
 }
 
 /// The names below `Commands:` in a help text.
@@ -74,7 +85,12 @@ fn providers() -> String {
 
 fn provider(spec: &ProviderSpec) -> String {
     let code = |items: &[&str]| items.iter().map(|item| format!("`{item}`")).collect::<Vec<_>>().join(", ");
-    let names = |role| code(&spec.variables_of(role).map(|variable| variable.name.as_str()).collect::<Vec<_>>());
+    let names = |role, is_read: bool| {
+        let known = spec.variables_of(role).filter(|known| is_read == (known.standing != VariableStanding::Mistaken));
+        let mut names: Vec<&str> = known.map(|variable| variable.name.as_str()).collect();
+        names.dedup();
+        code(&names)
+    };
     let shapes: Vec<String> = spec
         .keys
         .iter()
@@ -85,8 +101,9 @@ fn provider(spec: &ProviderSpec) -> String {
     let rows = [
         ("id in a configuration", format!("`{}`", spec.id)),
         ("hosts", code(&hosts)),
-        ("variables of the key", names(VariableRole::Key)),
-        ("variables of the base URL", names(VariableRole::BaseUrl)),
+        ("variables of the key", names(VariableRole::Key, true)),
+        ("names that nothing reads", names(VariableRole::Key, false)),
+        ("variables of the base URL", names(VariableRole::BaseUrl, true)),
         ("keys begin with", shapes.join(", ")),
         ("header of the key", format!("`{}`", spec.http.auth.name())),
         ("where keys are made", spec.keys_url.as_deref().map(|url| format!("<{url}>")).unwrap_or_default()),
@@ -141,5 +158,12 @@ mod tests {
         let help = "Read pages\n\nCommands:\n  list  List them,\n        all\n  show  One\n  help  Print this\n\nOptions:\n  -h\n";
         assert_eq!(subcommands(help), ["list", "show"]);
         assert!(subcommands("Options:\n  -h\n").is_empty());
+    }
+
+    #[test]
+    fn what_every_command_has_is_left_out() {
+        let help = "Read\n\nOptions:\n  -h\n\nEverywhere:\n  -v\n      Say more\n\n      twice\n\nExamples:\n  read\n";
+        assert_eq!(without_common_options(help), "Read\n\nOptions:\n  -h\n\nExamples:\n  read\n");
+        assert_eq!(without_common_options("Read\n\nEverywhere:\n  -v\n"), "Read\n\n");
     }
 }
