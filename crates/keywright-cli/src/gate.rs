@@ -111,11 +111,11 @@ impl Unmet {
     }
 
     fn reason(&self) -> String {
-        let Diagnosis { provider, cause, .. } = &self.diagnosis;
-        match (self.is_required, cause) {
-            (true, _) => format!("{provider} is required and has no key that can serve"),
-            (false, _) => format!("{provider} refuses every key of it"),
+        let provider = &self.diagnosis.provider;
+        if self.is_required {
+            return format!("{provider} is required and has no key that can serve");
         }
+        format!("{provider} refuses every key of it")
     }
 }
 
