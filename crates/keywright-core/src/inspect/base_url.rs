@@ -76,7 +76,7 @@ pub fn without_ending(url: &str, provider: &ProviderSpec, name: &str) -> String 
 }
 
 /// The base URL variables that something reads, the one to export first.
-fn variables(provider: &ProviderSpec) -> impl Iterator<Item = &Variable> {
+pub fn variables(provider: &ProviderSpec) -> impl Iterator<Item = &Variable> {
     let read = |variable: &&Variable| variable.standing != VariableStanding::Mistaken;
     provider.variables_of(VariableRole::BaseUrl).filter(read)
 }

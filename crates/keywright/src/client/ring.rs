@@ -132,15 +132,27 @@ impl Ring {
         Redactor::new(&values.iter().map(|value| &value.secret).collect::<Vec<_>>())
     }
 
-    /// Writes what the keys did to the history, and waits for it at most this long. For the end of a program: without it,
-    /// the last moments may be forgotten.
+    /// Writes what the keys did to the history, and waits for it at most this long. The last clone does so when it is
+    /// dropped; a program that ends otherwise forgets the last moments.
     pub fn flush(&self, patience: Duration) {
-        for key in &self.0.keys {
-            key.tell_service(true, now());
-        }
-        if let Some(memory) = &self.0.memory {
+        self.0.write_down(patience);
+    }
+}
+
+impl Inner {
+    fn write_down(&self, patience: Duration) {
+        if let Some(memory) = &self.memory {
+            for key in &self.keys {
+                key.tell_service(true, now());
+            }
             memory.flush(patience);
         }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.write_down(AT_AN_END);
     }
 }
 
@@ -150,6 +162,8 @@ pub fn now() -> Moment {
     Moment(DAY_MS + u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX / 2))
 }
 
+/// A program that ends does not wait longer for a disk.
+const AT_AN_END: Duration = Duration::from_millis(500);
 const DAY_MS: u64 = 86_400_000;
 
 #[cfg(test)]

@@ -1,0 +1,140 @@
+//! Drives one request over the ring: does what each step says, and tells what came of it.
+
+use bytes::{Bytes, BytesMut};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderName};
+use http::response::Parts;
+use http::{Request, Response};
+use keywright_core::{Diagnosis, Redactor, paths};
+
+use super::Shared;
+use super::body::{Arriving, Outgoing};
+use super::error::Error;
+use super::ring::{Attempts, Call, Head, Lease, Step, Verdict, now};
+use super::transport::Unanswered;
+
+/// How a journey ended.
+pub(super) enum End {
+    /// A good answer.
+    Good(Response<Arriving>),
+    /// The provider's own words about a failure that no other key mends, without any key.
+    Bad(Box<Bad>),
+}
+
+/// A failure that a provider told.
+pub(super) struct Bad {
+    pub(super) head: Parts,
+    pub(super) body: Bytes,
+    pub(super) diagnosis: Box<Diagnosis>,
+}
+
+impl Bad {
+    /// The failure as an error of this crate.
+    pub(super) fn error(self) -> Error {
+        let message = keywright_core::reading::Reading::of(&self.body).message;
+        Error::of_failure(self.diagnosis, Some(self.head.status.as_u16()), message)
+    }
+}
+
+/// Makes a request anew for each attempt.
+pub(super) trait Remake {
+    /// The request, whose URI is path and query at the provider.
+    fn make(&self) -> impl Future<Output = Result<Request<Outgoing>, Error>> + Send;
+}
+
+impl Shared {
+    /// One request, over as many attempts as it takes. Dropping it cancels what is under way.
+    pub(super) async fn travel(&self, requests: &(impl Remake + Sync)) -> Result<End, Error> {
+        let first = requests.make().await?;
+        let beginning = first.body().beginning();
+        let call = Call { method: first.method().as_str(), path: first.uri().path(), body: &beginning };
+        let mut attempts = self.ring.begin(&call);
+        let mut made = Some(first);
+        loop {
+            match attempts.next(now()) {
+                Step::Read(errand) => self.ring.read(errand).await,
+                Step::Wait(pause) => tokio::time::sleep(pause).await,
+                Step::Stop(out) => return Err(Error::of_all_out(*out)),
+                Step::Send(lease) => {
+                    let request = match made.take() {
+                        Some(request) => request,
+                        None => requests.make().await?,
+                    };
+                    if let Some(end) = self.attempt(&mut attempts, request, &lease).await? {
+                        return Ok(end);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends it once; nothing when the next step is due.
+    async fn attempt(
+        &self,
+        attempts: &mut Attempts,
+        request: Request<Outgoing>,
+        lease: &Lease,
+    ) -> Result<Option<End>, Error> {
+        let request = self.prepared(request, lease)?;
+        let (head, incoming) = match self.transport.send(request).await {
+            Ok(response) => response.into_parts(),
+            Err(unanswered) => return failed(attempts, &unanswered),
+        };
+        let mut body = Arriving::new(incoming, self.transport.limits.silence);
+        let told = Head::of(head.status.as_u16(), &head.headers);
+        let (mut read, mut ended) = (BytesMut::new(), false);
+        loop {
+            match attempts.answered(&told, &read, ended, now()) {
+                Verdict::Again => return Ok(None),
+                Verdict::Deliver => {
+                    body.put_back(read.freeze());
+                    return Ok(Some(End::Good(Response::from_parts(head, body))));
+                }
+                Verdict::Fail(diagnosis) => {
+                    let body = scrubbed(&read, &self.ring.redactor());
+                    return Ok(Some(End::Bad(Box::new(Bad { head, body, diagnosis }))));
+                }
+                Verdict::MoreBody => match body.piece().await {
+                    Ok(Some(piece)) => read.extend_from_slice(&piece),
+                    Ok(None) => ended = true,
+                    Err(error) => {
+                        let says = format!("its answer broke off: {error}");
+                        let cause = keywright_core::Cause::Network;
+                        let sent = keywright_core::ring::Sent::MayHaveRun;
+                        return failed(attempts, &Unanswered { cause, sent, says });
+                    }
+                },
+            }
+        }
+    }
+
+    /// The request as it goes out: to the provider's own address, with this key and no other credential.
+    fn prepared(&self, mut request: Request<Outgoing>, lease: &Lease) -> Result<Request<Outgoing>, Error> {
+        let provider = self.ring.provider();
+        let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+        let path = paths::upstream_path(&provider.paths, request.uri().path());
+        let unsendable = |_| Error::Unreadable(format!("the path `{path}` cannot be sent"));
+        *request.uri_mut() = self.transport.uri(&format!("{path}{query}")).parse().map_err(unsendable)?;
+        let headers = request.headers_mut();
+        for name in [AUTHORIZATION, HOST, CONTENT_LENGTH] {
+            headers.remove(name);
+        }
+        for fixed in &provider.http.headers {
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(fixed.name.as_str()), fixed.value.parse()) {
+                headers.entry(name).or_insert(value);
+            }
+        }
+        headers.insert(lease.name, lease.header.clone());
+        Ok(request)
+    }
+}
+
+fn failed(attempts: &mut Attempts, unanswered: &Unanswered) -> Result<Option<End>, Error> {
+    match attempts.failed(unanswered.cause, unanswered.sent, &unanswered.says) {
+        Verdict::Fail(diagnosis) => Err(Error::of_diagnosis(diagnosis)),
+        Verdict::Again | Verdict::Deliver | Verdict::MoreBody => Ok(None),
+    }
+}
+
+fn scrubbed(body: &[u8], redactor: &Redactor) -> Bytes {
+    Bytes::from(redactor.redact(body).into_owned())
+}
