@@ -100,7 +100,8 @@ def test_it_stands_in_for_a_source_that_cannot_be_reached(
         assert answer.status == 200, answer.text + gateway.output()
         gateway.stop()
         told = gateway.output()
-        assert "the last known good key serves" in told and "[warn]" in told, told
+        assert "the last known good key serves" in told, told
+        assert '"event":"keys"' in told and '"severity":"warning"' in told, told
         assert good not in told
     with serve(emulator, place, home, "--no-last-known-good", **lost) as gateway:
         assert chat(gateway).status == 503
