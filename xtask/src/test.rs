@@ -27,9 +27,12 @@ enum Runs {
     Book,
 }
 
-const STAGES: [Stage; 15] = [
+const STAGES: [Stage; 18] = [
     stage("rust", "unit, integration and documentation tests of every crate", Runs::Cargo),
     package("python-package", "the wheel, and the Python package in it", "openai-3", "tests/python"),
+    package("python-openai-1", "keywright's clients on openai 1.109.1 (Python)", "openai-1", "tests/python_sdk"),
+    package("python-openai-2", "keywright's clients on openai 2.54.0, and in IPython", "openai-2", "tests/python_sdk"),
+    package("python-openai-3", "keywright's clients on openai 3.52.0 (Python)", "openai-3", "tests/python_sdk"),
     pytest("wire", "every form of credential header, byte by byte", "openai-3", "tests/wire"),
     pytest("sdk-openai-1", "openai 1.109.1 (Python)", "openai-1", "tests/sdk"),
     pytest("sdk-openai-3", "openai 3.52.0 (Python)", "openai-3", "tests/sdk"),

@@ -129,39 +129,19 @@ fn says(key: &KeySeen) -> String {
     worst.map(|finding| format!("{}: {}", place(key), finding.says)).or_else(live).unwrap_or_else(|| place(key))
 }
 
-/// What an unmet gate keeps from happening.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kept {
-    /// A start.
-    Start,
-    /// Another configuration taking over.
-    Reload,
-}
-
-/// Tells a person why it does not happen: each diagnosis, then the end.
-pub(crate) fn tell(unmet: &[Unmet], kept: Kept, terminal: &Terminal) {
+/// Tells a person why nothing starts: each diagnosis, then the end.
+pub(crate) fn tell(unmet: &[Unmet], terminal: &Terminal) {
     for Unmet { place, diagnosis, .. } in unmet {
         diagnosis::tell(diagnosis, place, terminal);
         terminal.tell(diagnosis::page_line(diagnosis));
     }
-    let what = match kept {
-        Kept::Start => "not started",
-        Kept::Reload => "not taken over",
-    };
-    terminal.tell(format_args!("{} {what}: {}", paint(Role::Error, "error:"), reasons(unmet).join("; ")));
-}
-
-/// Why, one a provider.
-pub(crate) fn reasons(unmet: &[Unmet]) -> Vec<String> {
-    unmet.iter().map(Unmet::reason).collect()
+    let reasons: Vec<String> = unmet.iter().map(Unmet::reason).collect();
+    terminal.tell(format_args!("{} not started: {}", paint(Role::Error, "error:"), reasons.join("; ")));
 }
 
 /// The same as one event for programs.
-pub(crate) fn event(unmet: &[Unmet], kept: Kept) -> Value {
+pub(crate) fn event(unmet: &[Unmet]) -> Value {
     let diagnoses: Vec<&Diagnosis> = unmet.iter().map(|unmet| &unmet.diagnosis).collect();
-    let name = match kept {
-        Kept::Start => "not_started",
-        Kept::Reload => "not_reloaded",
-    };
-    json!({"schema": 1, "event": name, "reasons": reasons(unmet), "diagnoses": diagnoses})
+    let reasons: Vec<String> = unmet.iter().map(Unmet::reason).collect();
+    json!({"schema": 1, "event": "not_started", "reasons": reasons, "diagnoses": diagnoses})
 }

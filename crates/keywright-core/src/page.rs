@@ -75,6 +75,11 @@ pub fn cause_page(cause: Cause) -> &'static Page {
     &pages[places[&cause]]
 }
 
+/// The page of the exception that a provider's client raises when a key fails.
+pub fn exception_page(provider: &str) -> Option<&'static Page> {
+    EXCEPTION_PAGES.iter().find(|page| page.provider.as_deref() == Some(provider) && page.verdict() == Verdict::Auth)
+}
+
 /// The fixes of a cause, with this provider's addresses and names filled in.
 pub fn fixes(cause: Cause, provider: &str) -> Vec<Fix> {
     let fill = |text: &String| fill_in(text, provider);

@@ -3,7 +3,9 @@
 //! Locks are taken with the interpreter's own lock held and let go before that is: a fork finds none of them taken.
 
 mod convert;
+mod facts;
 mod guarded;
+mod ring;
 mod told;
 
 use std::ffi::OsString;
@@ -146,11 +148,14 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(mask, module)?)?;
     module.add_function(wrap_pyfunction!(redact, module)?)?;
     module.add_function(wrap_pyfunction!(learn, module)?)?;
+    module.add_function(wrap_pyfunction!(facts::facts, module)?)?;
+    module.add_class::<ring::Ring>()?;
+    module.add_class::<ring::Attempts>()?;
     module.add_function(wrap_pyfunction!(causes, module)?)?;
     module.add_function(wrap_pyfunction!(providers, module)?)
 }
 
-fn spec(provider: &str) -> PyResult<&'static ProviderSpec> {
+pub(crate) fn spec(provider: &str) -> PyResult<&'static ProviderSpec> {
     Catalogue::builtin()
         .provider(provider)
         .ok_or_else(|| PyValueError::new_err(GUARD.redact(&format!("no provider `{provider}` in the catalogue"))))

@@ -77,3 +77,15 @@ fn every_reference_leads_somewhere() {
         assert!(run.page == "shared" || pages().any(|page| page.name == run.page), "{}", run.page);
     }
 }
+
+#[test]
+fn each_providers_exception_has_a_page() {
+    for (provider, name) in [
+        ("openai", Some("openai.AuthenticationError")),
+        ("fireworks", Some("fireworks_ai.errors.AuthenticationError")),
+        ("together", Some("together_ai.errors.AuthenticationError")),
+        ("groq", None),
+    ] {
+        assert_eq!(exception_page(provider).map(|page| page.name), name);
+    }
+}

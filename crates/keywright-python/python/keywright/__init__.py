@@ -3,6 +3,8 @@
     import keywright
     keywright.install()               # the diagnosis under every uncaught exception of a provider
 
+    client = keywright.OpenAI()       # the official client; a refused key is replaced by the next one
+
     try:
         client.chat.completions.create(...)
     except openai.AuthenticationError as error:
@@ -16,19 +18,29 @@ from __future__ import annotations
 import os
 import typing
 
-from keywright import _native, _raised
+from keywright import _native, _raised, _sdk
 from keywright._install import RedactingFilter, install, uninstall
 from keywright._native import __version__
+from keywright._sdk import UnsupportedSDK
 from keywright._values import Alternative, Diagnosis, Evidence, Finding, Fix, Report
+
+if typing.TYPE_CHECKING:
+    from keywright._clients import AsyncOpenAI, AuthenticationError, FireworksAI, OpenAI, TogetherAI
 
 __all__ = [
     "Alternative",
+    "AsyncOpenAI",
+    "AuthenticationError",
     "Diagnosis",
     "Evidence",
     "Finding",
+    "FireworksAI",
     "Fix",
+    "OpenAI",
     "RedactingFilter",
     "Report",
+    "TogetherAI",
+    "UnsupportedSDK",
     "__version__",
     "causes",
     "classify",
@@ -118,3 +130,23 @@ def causes() -> list[str]:
 def providers() -> list[str]:
     """The ids of the providers in the catalogue."""
     return _native.providers()
+
+
+_CLIENTS = ("AsyncOpenAI", "AuthenticationError", "FireworksAI", "OpenAI", "TogetherAI")
+
+
+def __getattr__(name: str) -> typing.Any:
+    """The clients are imported when they are asked for: the rest of the package needs no SDK."""
+    if name not in _CLIENTS:
+        raise AttributeError(f"module 'keywright' has no attribute {name!r}")
+    try:
+        from keywright import _clients
+    except ModuleNotFoundError as error:
+        if error.name != "openai":
+            raise
+        raise _sdk.missing() from None
+    return getattr(_clients, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_CLIENTS})

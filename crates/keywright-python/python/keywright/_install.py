@@ -168,6 +168,9 @@ def _told(exception: object) -> str | None:
     found = _raised.diagnose(exception, here=True)
     if found is None or not found[1]:
         return None
+    if str(found[0]) in "".join(getattr(exception, "__notes__", ())):
+        # It is part of the traceback already.
+        return None
     with contextlib.suppress(Exception):
         setattr(exception, _TOLD, True)
     return str(found[0])

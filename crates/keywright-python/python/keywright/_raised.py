@@ -18,6 +18,9 @@ if typing.TYPE_CHECKING:
 
 def diagnose(exception: BaseException, *, here: bool, provider: str | None = None) -> tuple[Diagnosis, bool] | None:
     """The diagnosis, and whether a call of a model failed. None when nothing in the exception tells of a failed call."""
+    known = getattr(exception, "diagnosis", None)
+    if isinstance(known, Diagnosis):
+        return known, True
     chain = list(_chain(exception))
     answer = next(filter(None, (_answer(link) for link in reversed(chain))), _NO_ANSWER)
     told = _native.explain_raised(
@@ -175,4 +178,9 @@ def _text(value: object) -> str:
         text = value.decode(errors="replace") if isinstance(value, (bytes, bytearray)) else str(value)
     except Exception:
         return ""
+    return half_written(text)
+
+
+def half_written(text: str) -> str:
+    """The text with half characters, which no UTF-8 holds, written out."""
     return text.encode("utf-8", "backslashreplace").decode()

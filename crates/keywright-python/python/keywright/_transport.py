@@ -1,0 +1,329 @@
+"""The transport of Keywright's clients: it asks the ring of keys before and after each attempt, and sends with the one below.
+
+The rules are in Rust (`_native.Ring`). Here is what httpx wants: requests, bodies that are read piece by piece, answers.
+"""
+
+from __future__ import annotations
+
+import atexit
+import copy
+import functools
+import importlib
+import json
+import os
+import time
+import types
+import typing
+import weakref
+
+from keywright import _native
+
+"""What SDKs hold in the place of a key. It never leaves this process: the ring puts a key there for each attempt."""
+MARK = "keywright-chooses-the-key"
+
+"""Where an answer carries why the call failed: in the `extensions` of its response."""
+WHY = "keywright"
+
+"""Bodies up to this size are kept for another attempt; larger ones are sent once. As the gateway's `replay_limit_bytes`."""
+REPLAY_LIMIT = 32 * 1024 * 1024
+
+
+class Keyed:
+    """What the transports for threads and for asyncio share."""
+
+    def __init__(self, inner: typing.Any, ring: _native.Ring, origin: Origin, library: types.ModuleType) -> None:
+        self.inner, self.ring, self._library = inner, ring, library
+        self.origins = {origin}
+        """Keys that were handed out to be sent by other means, such as a WebSocket."""
+        self.handed: set[str] = set()
+        self._process = os.getpid()
+        _IN_USE.add(self)
+
+    def key(self) -> str:
+        """The key that would serve now."""
+        attempts = self.ring.begin("GET", "/", b"")
+        try:
+            step = attempts.step()
+        finally:
+            attempts.end()
+        if step[0] != "send":
+            return MARK
+        key = str(step[2]).removeprefix("Bearer ")
+        self.handed.add(key)
+        return key
+
+    def concerns(self, request: typing.Any) -> bool:
+        """Whether the ring is to give this request its key: it has none of its own, and goes where keys may go."""
+        if os.getpid() != self._process:
+            self._process, self.inner = os.getpid(), forked(self.inner)
+        name, value = self._credential(request)
+        if value != MARK and value not in self.handed:
+            return False
+        if origin_of(request.url) in self.origins:
+            return True
+        # A redirect, or an address that was put together by hand: no key goes there.
+        del request.headers[name]
+        return False
+
+    def _credential(self, request: typing.Any) -> tuple[str, str | None]:
+        value = request.headers.get("authorization")
+        return "authorization", value.removeprefix("Bearer ") if value else None
+
+    def begin(self, request: typing.Any, body: bytes) -> _native.Attempts:
+        return self.ring.begin(request.method, request.url.path, body)
+
+    def refusal(self, request: typing.Any, step: tuple[typing.Any, ...]) -> typing.Any:
+        """The answer when no key is left, in the shape that SDKs know. Another attempt of theirs is of no use."""
+        _, why, words, seconds = step
+        found = why["diagnosis"]
+        body = {"error": {"message": words, "type": "keywright", "code": found["cause"]}}
+        headers = {
+            "content-type": "application/json",
+            "retry-after": str(int(seconds)),
+            "x-keywright-cause": found["cause"],
+            "x-should-retry": "false",
+        }
+        status = 401 if found["verdict"] == "auth" else 503
+        content = json.dumps(body).encode()
+        return self._library.Response(status, headers=headers, content=content, request=request, extensions={WHY: why})
+
+    def decoded(self, response: typing.Any, raw: bytes) -> bytes:
+        """An error's body as its words."""
+        if "content-encoding" not in response.headers:
+            return raw
+        try:
+            whole = self._library.Response(response.status_code, headers=response.headers, content=raw)
+            return bytes(whole.content)
+        except Exception:
+            return raw
+
+    def deliver(self, response: typing.Any, stream: typing.Any, attempts: _native.Attempts, why: typing.Any) -> typing.Any:
+        response.stream = stream
+        if why is not None:
+            response.extensions = {**response.extensions, WHY: why}
+            if attempts.sent() > 1:
+                # The ring has tried; the SDK's attempts on top would multiply.
+                response.headers["x-should-retry"] = "false"
+        return response
+
+
+_IN_USE: weakref.WeakSet[Keyed] = weakref.WeakSet()
+
+
+@atexit.register
+def _flush() -> None:
+    """Writes what the keys did to the history: the last moments of a program would be forgotten otherwise."""
+    for keyed in list(_IN_USE):
+        keyed.ring.flush(1.0)
+
+
+class Origin(typing.NamedTuple):
+    """Where keys may go: scheme, host and port."""
+
+    scheme: str
+    host: str
+    port: int | None
+
+
+def origin_of(url: typing.Any) -> Origin:
+    usual = {"http": 80, "https": 443}
+    return Origin(url.scheme, url.host, url.port or usual.get(url.scheme))
+
+
+def _is_kept(request: typing.Any) -> bool:
+    """Whether a body is small enough to be sent twice. One whose length nobody knows is a stream."""
+    length = request.headers.get("content-length", "0" if "transfer-encoding" not in request.headers else "")
+    return length.isascii() and length.isdigit() and int(length) <= REPLAY_LIMIT
+
+
+@functools.cache
+def transports(name: str) -> tuple[type, type]:
+    """The transports for threads and for asyncio, for httpx or for its successor, whichever the SDK brought."""
+    library = importlib.import_module(name)
+
+    class Replayed(library.SyncByteStream):  # type: ignore[misc, name-defined]
+        """What was read already, then the rest."""
+
+        def __init__(self, read: list[bytes], rest: typing.Iterator[bytes], stream: typing.Any) -> None:
+            self._read, self._rest, self._stream = read, rest, stream
+
+        def __iter__(self) -> typing.Iterator[bytes]:
+            yield from self._read
+            yield from self._rest
+
+        def close(self) -> None:
+            self._stream.close()
+
+    class AsyncReplayed(library.AsyncByteStream):  # type: ignore[misc, name-defined]
+        """The same, awaited."""
+
+        def __init__(self, read: list[bytes], rest: typing.AsyncIterator[bytes], stream: typing.Any) -> None:
+            self._read, self._rest, self._stream = read, rest, stream
+
+        async def __aiter__(self) -> typing.AsyncIterator[bytes]:
+            for piece in self._read:
+                yield piece
+            async for piece in self._rest:
+                yield piece
+
+        async def aclose(self) -> None:
+            await self._stream.aclose()
+
+    class Transport(Keyed, library.BaseTransport):  # type: ignore[misc, name-defined]
+        """For threads."""
+
+        def handle_request(self, request: typing.Any) -> typing.Any:
+            if not self.concerns(request):
+                return self.inner.handle_request(request)
+            kept = _is_kept(request)
+            attempts = self.begin(request, request.read() if kept else b"")
+            try:
+                while True:
+                    step = attempts.step()
+                    if step[0] == "wait":
+                        time.sleep(step[1])
+                    elif step[0] == "read":
+                        attempts.read()
+                    elif step[0] == "stop":
+                        return self.refusal(request, step)
+                    else:
+                        request.headers[step[1]] = step[2]
+                        response = self.inner.handle_request(request)
+                        if (delivered := self._judged(attempts, response, kept)) is not None:
+                            return delivered
+            finally:
+                attempts.end()
+
+        def _judged(self, attempts: _native.Attempts, response: typing.Any, kept: bool) -> typing.Any:
+            """The answer if it is the caller's; None for another attempt."""
+            stream, read, ended = response.stream, list[bytes](), False
+            pieces = iter(stream)
+            try:
+                while True:
+                    if (verdict := told(self, attempts, response, read, ended))[0] != "more":
+                        break
+                    piece = next(pieces, None)
+                    ended = piece is None
+                    read += [] if piece is None else [piece]
+                if verdict[0] == "again" and kept:
+                    stream.close()
+                    return None
+            except BaseException:
+                stream.close()
+                raise
+            return self.deliver(response, Replayed(read, pieces, stream), attempts, verdict[1])
+
+        def close(self) -> None:
+            self.inner.close()
+
+    class AsyncTransport(Keyed, library.AsyncBaseTransport):  # type: ignore[misc, name-defined]
+        """For asyncio and trio."""
+
+        async def handle_async_request(self, request: typing.Any) -> typing.Any:
+            import anyio
+            import anyio.to_thread
+
+            if not self.concerns(request):
+                return await self.inner.handle_async_request(request)
+            kept = _is_kept(request)
+            attempts = self.begin(request, await request.aread() if kept else b"")
+            try:
+                while True:
+                    step = attempts.step()
+                    if step[0] == "wait":
+                        await anyio.sleep(step[1])
+                    elif step[0] == "read":
+                        # A source may be a server; the loop goes on meanwhile.
+                        await anyio.to_thread.run_sync(attempts.read)
+                    elif step[0] == "stop":
+                        return self.refusal(request, step)
+                    else:
+                        request.headers[step[1]] = step[2]
+                        response = await self.inner.handle_async_request(request)
+                        if (delivered := await self._judged(attempts, response, kept)) is not None:
+                            return delivered
+            finally:
+                attempts.end()
+
+        async def _judged(self, attempts: _native.Attempts, response: typing.Any, kept: bool) -> typing.Any:
+            stream, read, ended = response.stream, list[bytes](), False
+            pieces = aiter(stream)
+            try:
+                while True:
+                    if (verdict := told(self, attempts, response, read, ended))[0] != "more":
+                        break
+                    piece = await anext(pieces, None)
+                    ended = piece is None
+                    read += [] if piece is None else [piece]
+                if verdict[0] == "again" and kept:
+                    await stream.aclose()
+                    return None
+            except BaseException:
+                await stream.aclose()
+                raise
+            return self.deliver(response, AsyncReplayed(read, pieces, stream), attempts, verdict[1])
+
+        async def aclose(self) -> None:
+            await self.inner.aclose()
+
+    return Transport, AsyncTransport
+
+
+def told(keyed: Keyed, attempts: _native.Attempts, response: typing.Any, read: list[bytes], ended: bool) -> tuple[str, typing.Any]:
+    """Tells the ring of an answer: of an error when all of it is there, of a good one as soon as it begins."""
+    status, body = response.status_code, b"".join(read)
+    if status >= 400:
+        if not ended:
+            return "more", None
+        body = keyed.decoded(response, body)
+    return attempts.answered(status, list(response.headers.items()), body, ended)
+
+
+# ── Around a client of httpx ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def keyed_of(client: typing.Any) -> Keyed | None:
+    """The transport of ours that a client has."""
+    transport = getattr(client, "_transport", None)
+    return transport if isinstance(transport, Keyed) else None
+
+
+def put_around(client: typing.Any, ring: _native.Ring, base_url: typing.Any, *, asynchronous: bool) -> None:
+    """Puts the ring around every transport of a client, those of proxies too."""
+    name = library_of(type(client))
+    make = functools.partial(
+        transports(name)[asynchronous], ring=ring, origin=origin_of(base_url), library=importlib.import_module(name)
+    )
+    client._transport = make(bare(client._transport))
+    client._mounts = {pattern: inner and make(bare(inner)) for pattern, inner in client._mounts.items()}
+
+
+def around(client: typing.Any) -> typing.Any:
+    """A client like this one, with its pool, hooks and cookies. The program's own stays as it is."""
+    return copy.copy(client)
+
+
+def bare(transport: typing.Any) -> typing.Any:
+    """Without the ring of another client."""
+    return transport.inner if isinstance(transport, Keyed) else transport
+
+
+def forked(transport: typing.Any) -> typing.Any:
+    """The transport of a forked process, without its parent's connections: on those, two would read each other's answers."""
+    pool: typing.Any = getattr(transport, "_pool", None)
+    if not all(hasattr(pool, name) for name in ("_connections", "_requests", "_optional_thread_lock")):
+        return transport
+    transport, pool = copy.copy(transport), copy.copy(pool)
+    # A thread of the parent may have held the lock.
+    pool._connections, pool._requests, pool._optional_thread_lock = [], [], type(pool._optional_thread_lock)()
+    transport._pool = pool
+    return transport
+
+
+def library_of(client: type) -> str:
+    """`httpx` or `httpx2`: the SDK's own classes and those of programs are derived from theirs."""
+    for kind in client.__mro__:
+        name = kind.__module__.partition(".")[0]
+        if name in ("httpx", "httpx2"):
+            return name
+    raise TypeError(f"http_client must be a client of httpx, not {client.__name__}")
