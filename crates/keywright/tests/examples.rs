@@ -37,11 +37,12 @@ async fn each_example_runs_and_says_why_it_cannot() {
         let key = sample_keys(name, 1).remove(0);
         let good = run(name, &[(variable, &key), (base, &url)]);
         assert!(good.status.success(), "{name}: {good:?}");
-        assert!(String::from_utf8_lossy(&good.stdout).lines().count() >= 3, "{name}: {good:?}");
+        assert!(String::from_utf8_lossy(&good.stdout).lines().count() >= 2, "{name}: {good:?}");
         emulator.set_key(name, &key, KeyState::Revoked).expect("a key");
+        // With the error of a program's `main` or with words of its own: the cause is there, and never the key.
         let cases = [
-            (vec![(base, url.as_str())], "[missing_key]"),
-            (vec![(variable, key.as_str()), (base, &url)], "[invalid_key]"),
+            (vec![(base, url.as_str())], "missing_key"),
+            (vec![(variable, key.as_str()), (base, &url)], "invalid_key"),
         ];
         for (variables, cause) in cases {
             let ended = run(name, &variables);

@@ -22,7 +22,9 @@ mod attempts;
 mod key;
 mod open;
 mod read;
+mod report;
 mod tell;
+mod value;
 
 use std::sync::Arc;
 use std::sync::LazyLock;

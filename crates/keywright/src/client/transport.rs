@@ -71,7 +71,11 @@ impl Transport {
         if pools.len() == MOST_RUNTIMES {
             pools.remove(0);
         }
-        let pool = Pool::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(self.dial.clone());
+        let pool = Pool::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            // Before the provider closes it: a request that meets the end of its connection is not sent again.
+            .pool_idle_timeout(LONGEST_IDLE)
+            .build(self.dial.clone());
         pools.push((id, pool.clone()));
         pool
     }
@@ -187,5 +191,7 @@ impl Write for Line {
     }
 }
 
+/// A connection that nobody uses is closed after this.
+const LONGEST_IDLE: Duration = Duration::from_secs(30);
 /// Programs have one runtime, rarely more.
 const MOST_RUNTIMES: usize = 16;

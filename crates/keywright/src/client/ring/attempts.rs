@@ -9,7 +9,8 @@ use keywright_core::pins::Pin;
 use keywright_core::ring::{Health, Moment, Want, same_moment};
 use keywright_core::{Cause, Fingerprint, peek};
 
-use super::key::{Key, Offer, Value};
+use super::key::{Key, Offer};
+use super::value::Value;
 use super::{Errand, Ring};
 
 /// A request, as far as its keys depend on it.
@@ -126,10 +127,12 @@ impl Attempts {
         if let Some(pause) = self.pause.take() {
             return Step::Wait(pause);
         }
-        if let Some(errand) = self.source_of_refused(now).or_else(|| self.source(now, Key::stands_in)) {
+        // One that a request left suspect when it was given up is looked into by the next one.
+        let unsettled = |key: &Key| key.stands_in() || key.is_suspect();
+        if let Some(errand) = self.source_of_refused(now).or_else(|| self.source(now, unsettled)) {
             return Step::Read(errand);
         }
-        let deciding = match self.choose(now) {
+        let deciding = match self.choose(now, false) {
             Chosen::Use(used) => return Step::Send(self.lease(used)),
             Chosen::Deciding => true,
             Chosen::None => false,
@@ -142,6 +145,10 @@ impl Attempts {
         if deciding && since.until(now) < self.ring.0.policy.patience {
             return Step::Wait(A_MOMENT);
         }
+        // The one request that proves the last key takes its time: better to ask than to fail.
+        if let (true, Chosen::Use(used)) = (deciding, self.choose(now, true)) {
+            return Step::Send(self.lease(used));
+        }
         Step::Stop(Box::new(self.all_out(now)))
     }
 
@@ -152,7 +159,7 @@ impl Attempts {
 
     /// Whether another key could serve this request as things stand.
     pub(super) fn has_other(&self, now: Moment) -> bool {
-        match self.choose(now) {
+        match self.choose(now, false) {
             // Taken and given back: nothing else is told.
             Chosen::Use(_) | Chosen::Deciding => true,
             Chosen::None => false,
@@ -173,10 +180,11 @@ impl Attempts {
         lease
     }
 
-    fn choose(&self, now: Moment) -> Chosen {
+    /// The first key in order that may serve; `pressed` takes one whose proof is under way as well.
+    fn choose(&self, now: Moment, pressed: bool) -> Chosen {
         let mut chosen = Chosen::None;
         for (_, key) in self.keys() {
-            match key.offer(&self.want.tried, self.model.as_deref(), now) {
+            match key.offer(&self.want.tried, self.model.as_deref(), pressed, now) {
                 Offer::Value { value, trial } => {
                     return Chosen::Use(InUse { key: Arc::clone(key), value, trial });
                 }

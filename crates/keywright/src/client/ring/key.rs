@@ -3,14 +3,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::HeaderValue;
-use keywright_core::all_out::{KeyOut, Out, Why};
-use keywright_core::pins::Pin;
 use keywright_core::ring::{Backoff, Event, Health, Models, Moment, Standing, step};
-use keywright_core::{Bench, Cause, Classified, Diagnosis, Fingerprint, ProviderSpec, Secret};
+use keywright_core::{Bench, Diagnosis, Fingerprint, ProviderSpec};
 
-use super::{Given, KeyView};
-use crate::credential::{self, Unsendable};
+use super::Given;
+use super::value::{Refusal, Value};
+use crate::credential::Unsendable;
 use crate::sources::Reference;
 use crate::state::{Chronicle, Memory, Timestamp};
 
@@ -21,44 +19,20 @@ pub(super) struct Key {
     pub(super) project: Option<String>,
     pub(super) account: Option<String>,
     /// Where its value is looked for, in words.
-    source: String,
+    pub(super) source: String,
     pub(super) chronicle: Chronicle,
     state: Mutex<State>,
 }
 
-/// A key's value, with everything that is made from it once.
 #[derive(Debug)]
-pub(super) struct Value {
-    pub(super) secret: Secret,
-    pub(super) header: HeaderValue,
-    pub(super) fingerprint: Fingerprint,
-    pub(super) place: String,
-    /// Whether it is the last known good value, in the place of what the source gives.
-    pub(super) stands_in: bool,
-}
-
-impl Value {
-    pub(super) fn of(
-        secret: Secret,
-        place: String,
-        provider: &ProviderSpec,
-        stands_in: bool,
-    ) -> Result<Self, Unsendable> {
-        let header = credential::header(&secret, &place, provider)?;
-        let fingerprint = credential::fingerprinter().fingerprint(&secret);
-        Ok(Self { secret, header, fingerprint, place, stands_in })
-    }
-}
-
-#[derive(Debug)]
-struct State {
-    value: Option<Arc<Value>>,
-    health: Health,
+pub(super) struct State {
+    pub(super) value: Option<Arc<Value>>,
+    pub(super) health: Health,
     /// The last refusal, as its diagnosis.
-    refusal: Option<Diagnosis>,
+    pub(super) refusal: Option<Diagnosis>,
     /// Why there is no value.
-    miss: Option<String>,
-    models: Models,
+    pub(super) miss: Option<String>,
+    pub(super) models: Models,
     /// Whether the one request that probation allows is under way.
     on_trial: bool,
     /// Since when somebody reads its source.
@@ -67,8 +41,8 @@ struct State {
     read_next: Moment,
     /// What the source hands out, and the provider refuses, while the last known good value serves.
     passed_over: Option<Fingerprint>,
-    served: u64,
-    last_served: Moment,
+    pub(super) served: u64,
+    pub(super) last_served: Moment,
 }
 
 /// Whether a key can serve a request.
@@ -136,7 +110,7 @@ impl Key {
     }
 
     /// What this key offers to a request now.
-    pub(super) fn offer(&self, tried: &[Fingerprint], model: Option<&str>, now: Moment) -> Offer {
+    pub(super) fn offer(&self, tried: &[Fingerprint], model: Option<&str>, pressed: bool, now: Moment) -> Offer {
         let mut state = self.state();
         let Some(value) = state.value.clone() else {
             return Offer::No;
@@ -150,6 +124,7 @@ impl Key {
             Standing::Ready if !matches!(state.health, Health::Probation { .. }) => {
                 Offer::Value { value, trial: false }
             }
+            Standing::Ready if state.on_trial && pressed => Offer::Value { value, trial: false },
             Standing::Ready if state.on_trial => Offer::Deciding,
             Standing::Ready => {
                 state.on_trial = true;
@@ -199,6 +174,9 @@ impl Key {
         drop(state);
         self.tell_service_until_now(true, now);
         self.chronicle.refused(cause);
+        if self.reference.is_none() {
+            self.looked_in_vain(backoff, now);
+        }
         true
     }
 
@@ -228,8 +206,15 @@ impl Key {
     pub(super) fn end_read(&self, now: Moment) {
         let costly = self.reference.as_ref().is_some_and(Reference::is_costly);
         let mut state = self.state();
+        let serves = !matches!(state.health, Health::Suspect { .. } | Health::Quarantined { .. });
+        let pause = match (costly, serves) {
+            (false, _) => BETWEEN_READS,
+            (true, false) => BETWEEN_COSTLY_READS,
+            // Requests that could be served do not wait for a server that is down again and again.
+            (true, true) => BETWEEN_COSTLY_READS * 6,
+        };
         state.read_since = None;
-        state.read_next = now.after(if costly { BETWEEN_COSTLY_READS } else { BETWEEN_READS });
+        state.read_next = now.after(pause);
     }
 
     /// Whether somebody reads its source.
@@ -247,6 +232,16 @@ impl Key {
     /// Whether the last known good value serves.
     pub(super) fn stands_in(&self) -> bool {
         self.state().value.as_ref().is_some_and(|value| value.stands_in)
+    }
+
+    /// Whether it was refused, and its source was not read since.
+    pub(super) fn is_suspect(&self) -> bool {
+        matches!(self.health(), Health::Suspect { .. })
+    }
+
+    /// Its state.
+    pub(super) fn health(&self) -> Health {
+        self.state().health
     }
 
     /// Whether it is out, or about to be.
@@ -337,70 +332,7 @@ impl Key {
         }
     }
 
-    /// The masked value.
-    pub(super) fn masked(&self) -> String {
-        self.value().map_or_else(|| "(no value)".to_owned(), |value| value.secret.masked())
-    }
-
-    /// Where the value is, in words.
-    pub(super) fn place(&self) -> String {
-        self.value().map_or_else(|| self.source.clone(), |value| value.place.clone())
-    }
-
-    pub(super) fn health(&self) -> Health {
-        self.state().health
-    }
-
-    /// Why the key is out, with everything that was seen; `None` while it may serve.
-    pub(super) fn diagnosis(&self, provider: &ProviderSpec, now: Moment) -> Option<Diagnosis> {
-        let state = self.state();
-        let (cause, since) = match state.health {
-            Health::Suspect { cause, since } | Health::Quarantined { cause, since, .. } => (cause, since),
-            Health::Active | Health::CoolingDown { .. } | Health::Probation { .. } => return None,
-        };
-        let (miss, refusal) = (state.miss.as_deref(), state.refusal.as_ref());
-        let out = Out { cause, source: &self.source, miss, refusal, look: None };
-        let diagnosis = out.diagnosis(provider);
-        let (served, last_served) = (state.served, state.last_served);
-        if miss.is_some() {
-            return Some(diagnosis);
-        }
-        drop(state);
-        let past = self.chronicle.past();
-        Some(match past {
-            _ if served > 0 => {
-                let before = past.map_or(0, |past| past.served);
-                diagnosis.with_history(before + served, last_served.until(since))
-            }
-            Some(past) => past.witness(diagnosis, timestamp(since, now)),
-            None => diagnosis,
-        })
-    }
-
-    /// Why it does not serve a request.
-    pub(super) fn out(&self, provider: &ProviderSpec, pin: Option<&Pin>, model: Option<&str>, now: Moment) -> KeyOut {
-        let of_another = |pin: &Pin| self.project.as_ref().is_some_and(|project| *project != pin.project);
-        let why = if pin.is_some_and(of_another) {
-            Why::other_project()
-        } else if let Some(diagnosis) = self.diagnosis(provider, now) {
-            Why::out(diagnosis)
-        } else {
-            let mut state = self.state();
-            let standing = state.health.standing(now);
-            let bench = model.and_then(|model| state.models.why(model, now));
-            bench.map_or_else(|| Why::standing(standing, now), Why::model)
-        };
-        KeyOut { masked: self.masked(), place: self.place(), why }
-    }
-
-    pub(super) fn view(&self, provider: &ProviderSpec, now: Moment) -> KeyView {
-        let (masked, place, diagnosis) = (self.masked(), self.place(), self.diagnosis(provider, now));
-        let last_known_good = self.stands_in();
-        let state = self.state();
-        KeyView { masked, place, health: state.health, diagnosis, last_known_good, served: state.served }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -416,23 +348,8 @@ impl State {
     }
 }
 
-/// What a refusal said.
-pub(super) struct Refusal<'a> {
-    pub(super) provider: &'a ProviderSpec,
-    pub(super) status: u16,
-    pub(super) classified: &'a Classified,
-    pub(super) model: Option<&'a str>,
-    pub(super) retry_after: Option<Duration>,
-}
-
-impl Refusal<'_> {
-    pub(super) const fn cause(&self) -> Cause {
-        self.classified.cause
-    }
-}
-
 /// A moment as the wall clock shows it.
-fn timestamp(moment: Moment, now: Moment) -> Timestamp {
+pub(super) fn timestamp(moment: Moment, now: Moment) -> Timestamp {
     Timestamp::now().before(moment.until(now))
 }
 

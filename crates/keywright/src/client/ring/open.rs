@@ -8,8 +8,9 @@ use keywright_core::inspect::{Finding, Place, Severity, inspect_at};
 use keywright_core::pins::Pins;
 use keywright_core::{Cause, Confidence, Diagnosis, ProviderSpec, Secret, Witness};
 
-use super::key::{Key, Value};
+use super::key::Key;
 use super::read::recalled;
+use super::value::Value;
 use super::{Given, Inner, Policy, Ring, now};
 use crate::credential::{self, Unsendable};
 use crate::sources::{Found, Hint, Miss, Reference, Resolver, SourceError};

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use keywright_core::ProviderSpec;
 
-use super::key::{Key, Value};
+use super::key::Key;
+use super::value::Value;
 use super::{Ring, now};
 use crate::credential::Unsendable;
 use crate::sources::{Miss, Reference};

@@ -11,7 +11,7 @@ use keywright_core::{Answer, Bench, Cause, Classified, Confidence, Diagnosis, Wi
 
 use super::Attempts;
 use super::attempts::InUse;
-use super::key::Refusal;
+use super::value::Refusal;
 
 /// The head of an answer, as far as its judgement needs it.
 #[derive(Clone, Debug, Default)]
@@ -146,7 +146,7 @@ impl Attempts {
 
     /// Tells the key, and all keys of its account where it is the account that was refused. True when the key goes out.
     fn condemn(&self, used: &InUse, refusal: &Refusal<'_>, now: Moment) -> bool {
-        let (backoff, cause) = (&self.ring.0.policy.backoff, refusal.cause());
+        let (backoff, cause) = (&self.ring.0.policy.backoff, refusal.classified.cause);
         let went_out = used.key.refused(used.value.fingerprint, refusal, backoff, now);
         if went_out {
             let (key, slug) = (used.value.secret.masked(), cause.slug());

@@ -1,14 +1,13 @@
+mod sources;
+
 use std::collections::HashMap;
 use std::path::Path;
 
 use keywright_core::all_out::AllOut;
 use keywright_core::ring::Sent;
 use keywright_core::{Catalogue, Cause};
-use tempfile::TempDir;
 
 use super::*;
-use crate::sources::Environment;
-use crate::state::{Directory, Keeps, Timestamp};
 
 const PATH: &str = "/v1/chat/completions";
 const BODY: &[u8] = br#"{"model":"gpt-4o-mini","messages":[]}"#;
@@ -296,106 +295,82 @@ async fn a_server_side_object_stays_with_the_keys_of_its_project() {
     assert!(out.message.contains("belongs to another project") && out.message.contains("`thread_abc1`"), "{out:?}");
 }
 
-/// A ring over a `.env` in a folder of its own, which may remember.
-async fn of_dotenv(home: &TempDir, text: &str, memory: Option<Memory>) -> Result<Ring, Box<Diagnosis>> {
-    std::fs::write(home.path().join(".env"), text).expect("written");
-    let resolver = Resolver::new(Environment::given(Vec::<(String, String)>::new()), home.path());
-    let opening = Ring::opening(openai()).resolver(resolver);
-    match memory {
-        Some(memory) => opening.memory(memory).open().await,
-        None => opening.without_memory().open().await,
+#[tokio::test]
+async fn a_request_that_is_given_up_leaves_no_key_in_doubt() {
+    let home = tempfile::tempdir().expect("a folder");
+    let with_source = sources::of_dotenv(&home, &sources::assigned("AAAA"), None).await.expect("a key");
+    for ring in [ring(&["AAAA"]), with_source] {
+        let mut attempts = ring.begin(&Call { method: "POST", path: PATH, body: BODY });
+        assert!(matches!(attempts.next(now()), Step::Send(_)));
+        assert_eq!(told(&mut attempts, &revoked(), now()), Verdict::Again);
+        drop(attempts);
+        let mut world = World::of([]);
+        assert!(matches!(world.chat(&ring, now()).await, End::Out(_)));
+        assert!(matches!(ring.keys()[0].health, Health::Quarantined { .. }), "{:?}", ring.keys());
+        assert!(matches!(world.chat(&ring, now().after(Duration::from_secs(11))).await, End::Delivered));
     }
 }
 
-fn assigned(tail: &str) -> String {
-    format!("OPENAI_API_KEY={}\n", key(tail))
-}
-
 #[tokio::test]
-async fn a_source_that_has_another_value_by_now_serves_the_same_request() {
-    let home = tempfile::tempdir().expect("a folder");
-    let ring = of_dotenv(&home, &assigned("AAAA"), None).await.expect("a key");
-    std::fs::write(home.path().join(".env"), assigned("BBBB")).expect("written");
+async fn while_one_request_proves_the_only_key_the_others_wait_and_then_ask_too() {
+    let ring = ring(&["AAAA"]);
     let mut world = World::of([("AAAA", revoked())]);
-    assert!(matches!(world.chat(&ring, now()).await, End::Delivered));
-    assert_eq!(world.asked.join(" "), "AAAA BBBB");
-    assert_eq!(ring.keys()[0].masked, "sk-proj-…BBBB");
+    let start = now();
+    assert!(matches!(world.chat(&ring, start).await, End::Out(_)));
+    let later = start.after(Duration::from_secs(11));
+    let call = Call { method: "POST", path: PATH, body: BODY };
+    let (mut one, mut two) = (ring.begin(&call), ring.begin(&call));
+    assert!(matches!(one.next(later), Step::Send(_)));
+    assert!(matches!(two.next(later), Step::Wait(_)));
+    assert!(matches!(two.next(later.after(Duration::from_secs(4))), Step::Send(_)));
 }
 
-#[tokio::test]
-async fn a_source_that_mends_itself_while_its_key_is_out_is_seen_by_the_next_request() {
-    let home = tempfile::tempdir().expect("a folder");
-    let ring = of_dotenv(&home, &assigned("AAAA"), None).await.expect("a key");
-    let mut world = World::of([("AAAA", revoked())]);
-    assert!(matches!(world.chat(&ring, now()).await, End::Out(_)));
-    std::fs::write(home.path().join(".env"), assigned("BBBB")).expect("written");
-    assert!(matches!(world.chat(&ring, now().after(Duration::from_secs(1))).await, End::Delivered));
-    assert_eq!(world.asked.join(" "), "AAAA BBBB");
+#[test]
+fn nothing_that_is_printed_holds_a_key() {
+    let ring = ring(&["AAAA", "BBBB"]);
+    let mut attempts = ring.begin(&Call { method: "POST", path: PATH, body: BODY });
+    let step = attempts.next(now());
+    let printed = format!("{ring:?} {step:?} {attempts:?} {:?}", ring.keys());
+    assert!(!printed.contains(&key("AAAA")[20..60]), "{printed}");
 }
 
-fn memory(home: &TempDir) -> Memory {
-    let scope = std::path::absolute(home.path()).expect("a path").to_string_lossy().into_owned();
-    let keeps = Keeps { history: true, last_known_good: Some(Duration::from_secs(3_600)), scope };
-    Memory::start(&Directory::at(home.path().join("state")), keeps).expect("a state")
-}
-
-#[tokio::test]
-async fn the_last_known_good_key_stands_in_for_one_that_is_refused_until_the_source_has_another() {
-    let home = tempfile::tempdir().expect("a folder");
-    let memory = memory(&home);
-    let (good, place) = (Secret::new(key("GGGG")), "dotenv://.env#OPENAI_API_KEY");
-    memory.remember(&memory.subject("openai", &good, place), &good, Timestamp::now());
-    assert!(memory.flush(Duration::from_secs(60)));
-    let ring = of_dotenv(&home, &assigned("AAAA"), Some(memory)).await.expect("a key");
-    let mut world = World::of([("AAAA", revoked())]);
-    assert!(matches!(world.chat(&ring, now()).await, End::Delivered));
-    assert_eq!(world.asked.join(" "), "AAAA GGGG");
-    let [view] = &ring.keys()[..] else { panic!("one key") };
-    assert!(view.last_known_good && view.place.starts_with("last known good key of dotenv://"), "{view:?}");
-    world.asked.clear();
-    let later = now().after(Duration::from_secs(2));
-    assert!(matches!(world.chat(&ring, later).await, End::Delivered));
-    assert_eq!(world.asked.join(" "), "GGGG", "the refused value of the source stays out");
-    std::fs::write(home.path().join(".env"), assigned("BBBB")).expect("written");
-    world.asked.clear();
-    assert!(matches!(world.chat(&ring, later.after(Duration::from_secs(4))).await, End::Delivered));
-    assert_eq!(world.asked.join(" "), "BBBB");
-    assert!(!ring.keys()[0].last_known_good);
-}
-
-#[tokio::test]
-async fn what_served_is_known_to_the_next_process_which_says_revoked() {
-    let home = tempfile::tempdir().expect("a folder");
-    let ring = of_dotenv(&home, &assigned("AAAA"), Some(memory(&home))).await.expect("a key");
-    let mut world = World::of([]);
-    assert!(matches!(world.chat(&ring, now()).await, End::Delivered));
-    ring.flush(Duration::from_secs(60));
-    drop(ring);
-    let ring = of_dotenv(&home, &assigned("AAAA"), Some(memory(&home))).await.expect("a key");
-    world.answers.insert("AAAA", revoked());
-    let End::Out(out) = world.chat(&ring, now()).await else { panic!("it is refused") };
-    assert_eq!(out.diagnosis.cause, Cause::RevokedOrRotated, "{out:?}");
-}
-
-#[tokio::test]
-async fn a_ring_without_a_key_that_can_work_is_not_opened() {
-    let hidden = assigned("AAAA").replace("T3B", "T\u{200b}3B");
-    let misnamed = assigned("AAAA").replace("OPENAI_API_KEY", "OPEN_AI_KEY");
-    let cases = [
-        ("", Cause::MissingKey),
-        ("OPENAI_API_KEY=\n", Cause::EmptyKey),
-        ("OPENAI_API_KEY=your-api-key-here\n", Cause::PlaceholderKey),
-        (hidden.as_str(), Cause::HiddenOrNonAsciiCharacter),
-        (misnamed.as_str(), Cause::WrongEnvVarName),
-    ];
-    for (text, cause) in cases {
-        let home = tempfile::tempdir().expect("a folder");
-        let diagnosis = of_dotenv(&home, text, None).await.expect_err("no key can work");
-        assert_eq!(diagnosis.cause, cause, "{text:?}: {diagnosis:?}");
-        assert!(!diagnosis.fixes.is_empty() && !diagnosis.evidence.is_empty(), "{diagnosis:?}");
-        assert!(!format!("{diagnosis:?}").contains("aaaaaaaaaaaaaaaa"), "{diagnosis:?}");
+proptest::proptest! {
+    /// Whatever a provider answers, a request ends, uses no value again that was refused, and waits once at most.
+    #[test]
+    fn every_journey_ends(answers in proptest::collection::vec(0..ANSWERS.len(), 4), calls in 1..4_u64) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let tails = ["AAAA", "BBBB", "CCCC", "DDDD"];
+        let ring = ring(&tails);
+        let mut world = World::of([]);
+        for (tail, answer) in tails.iter().zip(answers) {
+            if let Some(name) = ANSWERS[answer] {
+                world.answers.insert(tail, recorded(name));
+            }
+        }
+        for nth in 0..calls {
+            world.asked.clear();
+            let end = runtime.block_on(world.chat(&ring, now().after(Duration::from_secs(nth * 30))));
+            let mut asked = world.asked.clone();
+            asked.sort();
+            asked.dedup();
+            proptest::prop_assert!(world.asked.len() <= asked.len() + 1, "{:?}", world.asked);
+            let serves = tails.iter().any(|tail| !world.answers.contains_key(tail));
+            if !serves {
+                proptest::prop_assert!(!matches!(end, End::Delivered));
+            }
+        }
     }
 }
+
+const ANSWERS: [Option<&str>; 7] = [
+    None,
+    Some("401-invalid-key-chat"),
+    Some("429-insufficient-quota"),
+    Some("429-rate-limit-requests"),
+    Some("403-project-without-model"),
+    Some("404-model-not-found"),
+    Some("503-overloaded"),
+];
 
 #[test]
 fn one_good_key_is_enough_and_the_bad_one_is_told_when_all_are_out() {
