@@ -54,6 +54,27 @@ use std::sync::Arc;
 use self::{ring::Ring, transport::Transport};
 
 /// A client of one provider. Clones share its keys and its connections.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let emulator = keywright_emulator::Emulator::builder().with_sample_keys().start().await?;
+/// # let [first, second] = <[String; 2]>::try_from(keywright_emulator::sample_keys("together", 2)).unwrap();
+/// # let url = emulator.base_url("together");
+/// use keywright::client::{Client, Error};
+///
+/// let client = Client::builder("together")?.base_url(url).key(&first).key(&second).without_memory().build()?;
+/// println!("{}", client.chat("Hello").await?);
+///
+/// emulator.set_key("together", &first, keywright_emulator::KeyState::Revoked)?;
+/// println!("{}", client.chat("Hello").await?); // the second key serves
+///
+/// emulator.set_key("together", &second, keywright_emulator::KeyState::Revoked)?;
+/// let Err(Error::Authentication(diagnosis)) = client.chat("Hello").await else { panic!("no key is left") };
+/// assert_eq!(diagnosis.cause.slug(), "revoked_or_rotated"); // they served before
+/// # Ok(())
+/// # }
+/// ```
 #[cfg(feature = "client")]
 #[derive(Clone, Debug)]
 pub struct Client(Arc<Shared>);

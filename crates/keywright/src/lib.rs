@@ -24,3 +24,6 @@ pub mod store;
 pub mod survey;
 pub mod trust;
 pub mod tunnel;
+
+#[cfg(feature = "client")]
+pub use client::Client;
