@@ -120,6 +120,10 @@ fn needed(shared: &Shared, upstream: &Upstream, key: &Key) -> Option<Needed> {
             source_due(key, now)
         }
         Health::Active if key.is_costly() => {
+            let again = key.reference.as_ref().and_then(|reference| shared.resolver.read_again(reference));
+            if key.pace.lease_due(again, now) {
+                return Some(Needed::Source);
+            }
             let every = shared.resolver.settings().poll?;
             key.pace.poll_due(every, now).then_some(Needed::Source)
         }

@@ -10,6 +10,8 @@ use keywright_core::ring::Moment;
 pub(crate) struct Pace {
     next: AtomicU64,
     reads: AtomicU32,
+    /// No earlier for the end of a lease.
+    lease: AtomicU64,
 }
 
 impl Pace {
@@ -21,6 +23,16 @@ impl Pace {
             return false;
         }
         self.next.store(now.after(every).0, Ordering::Relaxed);
+        true
+    }
+
+    /// The key serves, and its source said how soon it wants to be read again. One that cannot be read then is asked
+    /// again and again, and not at once.
+    pub(crate) fn lease_due(&self, again: Option<Duration>, now: Moment) -> bool {
+        if again != Some(Duration::ZERO) || self.lease.load(Ordering::Relaxed) > now.0 {
+            return false;
+        }
+        self.lease.store(now.after(LEASE_RETRY).0, Ordering::Relaxed);
         true
     }
 
@@ -47,6 +59,7 @@ impl Pace {
     }
 }
 
+const LEASE_RETRY: Duration = Duration::from_secs(5);
 const FIRST: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(60);
 /// Enough for the longest wait, and no overflow.
@@ -72,6 +85,14 @@ mod tests {
         assert!(!pace.retry_due(Moment(305_999)));
         pace.restart();
         assert!(pace.retry_due(Moment(306_000)));
+    }
+
+    #[test]
+    fn a_lease_that_is_over_is_read_again_and_again() {
+        let pace = Pace::default();
+        assert!(due(60_000, |now| pace.lease_due(None, now)).is_empty());
+        assert!(due(60_000, |now| pace.lease_due(Some(Duration::from_secs(1)), now)).is_empty());
+        assert_eq!(due(12_000, |now| pace.lease_due(Some(Duration::ZERO), now)), [1_000, 6_000, 11_000]);
     }
 
     #[test]

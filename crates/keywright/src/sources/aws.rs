@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use self::credentials::Credentials;
 use self::sign::{Scope, sign};
 use super::cloud::Cloud;
-use super::remote::{Logins, Server, Store, from_base64, sensitive, text};
+use super::login::Logins;
+use super::remote::{Server, Store, from_base64, sensitive, text};
 use super::{BoxFuture, Environment, SourceError};
 use crate::trust::ExtraTrust;
 

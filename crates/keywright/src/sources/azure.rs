@@ -8,7 +8,8 @@ use keywright_core::Secret;
 
 use super::cloud::Cloud;
 use super::file::{LARGEST_SECRET_BYTES, read_bounded};
-use super::remote::{Logins, Server, Store, bearer, encoded, form, oauth_token, sensitive, text};
+use super::login::Logins;
+use super::remote::{Server, Store, bearer, encoded, form, oauth_token, sensitive, text};
 use super::{BoxFuture, Environment, SourceError};
 use crate::trust::ExtraTrust;
 

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 use super::cloud::Cloud;
 use super::file::{LARGEST_SECRET_BYTES, read_bounded};
-use super::remote::{Logins, Server, Store, bearer, encoded, form, from_base64, oauth_token, text};
+use super::login::Logins;
+use super::remote::{Server, Store, bearer, encoded, form, from_base64, oauth_token, text};
 use super::{BoxFuture, Environment, SourceError};
 use crate::trust::ExtraTrust;
 

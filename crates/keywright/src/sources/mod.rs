@@ -22,6 +22,7 @@ mod helper;
 pub(crate) mod keyring;
 #[cfg(feature = "clouds")]
 mod kubernetes;
+mod login;
 mod op;
 mod process;
 pub(crate) mod reference;

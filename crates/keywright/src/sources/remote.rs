@@ -24,6 +24,11 @@ pub(super) trait Store: Send + Sync {
 
     /// Reads it, now. `Ok(None)` means "it is not there".
     fn fetch(&self) -> BoxFuture<'_, Result<Option<Secret>, SourceError>>;
+
+    /// How soon it wants to be read again, as the answer to the last [`Store::fetch`] says: a lease ends, or a login.
+    fn read_again(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// A store as a source. The name asked for is a member of the JSON object that it holds; the empty name is the whole.
@@ -45,7 +50,8 @@ impl<S: Store> Source for Stored<S> {
         Box::pin(async move {
             let fetch = async {
                 let late = SourceError::TimedOut { seconds: self.limit.as_secs() };
-                tokio::time::timeout(self.limit, self.store.fetch()).await.unwrap_or(Err(late))
+                let answer = tokio::time::timeout(self.limit, self.store.fetch()).await.unwrap_or(Err(late));
+                (answer, self.store.read_again())
             };
             let Some(document) = self.documents.get(&self.store.place(), self.max_age, fetch).await? else {
                 return Ok(None);
@@ -65,7 +71,14 @@ impl<S: Store> Source for Stored<S> {
 pub(super) struct Documents(Arc<Mutex<HashMap<String, Slot>>>);
 
 type Answer = Result<Option<Secret>, SourceError>;
-type Slot = Arc<tokio::sync::Mutex<Option<(Instant, Answer)>>>;
+type Slot = Arc<tokio::sync::Mutex<Option<Held>>>;
+
+/// An answer, when it was asked for, and when it wants to be asked for again.
+struct Held {
+    begun: Instant,
+    answer: Answer,
+    again_at: Option<Instant>,
+}
 
 impl std::fmt::Debug for Documents {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -76,19 +89,32 @@ impl std::fmt::Debug for Documents {
 impl Documents {
     /// An answer that was asked for at most `max_age` before this call, or a new one. Who asks for the same secret at the same
     /// time waits for one answer.
-    async fn get(&self, place: &str, max_age: Duration, fetch: impl Future<Output = Answer>) -> Answer {
+    async fn get(
+        &self,
+        place: &str,
+        max_age: Duration,
+        fetch: impl Future<Output = (Answer, Option<Duration>)>,
+    ) -> Answer {
         let asked_at = Instant::now();
         let slot = Arc::clone(self.slots().entry(place.to_owned()).or_default());
         let mut slot = slot.lock().await;
-        if let Some((begun, answer)) = &*slot
-            && *begun + max_age >= asked_at
+        if let Some(held) = &*slot
+            && held.begun + max_age >= asked_at
         {
-            return answer.clone();
+            return held.answer.clone();
         }
         let begun = Instant::now();
-        let answer = fetch.await;
-        *slot = Some((begun, answer.clone()));
+        let (answer, again) = fetch.await;
+        let again_at = again.map(|again| Instant::now() + again);
+        *slot = Some(Held { begun, answer: answer.clone(), again_at });
         answer
+    }
+
+    /// How soon a store wants to be read again, as its last answer said. `None` while it is being read.
+    pub(super) fn read_again(&self, place: &str) -> Option<Duration> {
+        let slot = self.slots().get(place).map(Arc::clone)?;
+        let again_at = slot.try_lock().ok()?.as_ref()?.again_at?;
+        Some(again_at.saturating_duration_since(Instant::now()))
     }
 
     /// Every store is asked anew.
@@ -98,28 +124,6 @@ impl Documents {
 
     fn slots(&self) -> std::sync::MutexGuard<'_, HashMap<String, Slot>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Tokens that logins gave, while they last.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Logins(Arc<Mutex<HashMap<&'static str, (Secret, Instant)>>>);
-
-impl Logins {
-    pub(super) fn current(&self, to: &'static str) -> Option<Secret> {
-        let logins = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        logins.get(to).filter(|(_, until)| Instant::now() < *until).map(|(token, _)| token.clone())
-    }
-
-    pub(super) fn keep(&self, to: &'static str, token: &Secret, lasts: Duration) {
-        // Some time before its end, so that no request meets a token that ends under way.
-        let until = Instant::now() + lasts.min(LONGEST_LOGIN) * 2 / 3;
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(to, (token.clone(), until));
-    }
-
-    /// Whether there was one to forget.
-    pub(super) fn forget(&self, to: &'static str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(to).is_some()
     }
 }
 
@@ -231,9 +235,6 @@ pub(super) fn form<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> S
 
 /// For one question.
 const LIMIT: Duration = Duration::from_secs(10);
-/// A token is asked for again now and then, whatever it claims.
-const LONGEST_LOGIN: Duration = Duration::from_secs(24 * 3600);
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
@@ -244,7 +245,7 @@ mod tests {
         let fetch = async {
             tokio::task::yield_now().await;
             let read = reads.fetch_add(1, Ordering::Relaxed) + 1;
-            Ok(Some(Secret::new(read.to_string())))
+            (Ok(Some(Secret::new(read.to_string()))), Some(Duration::from_secs(60)))
         };
         let answer = documents.get("a place", max_age, fetch).await.expect("an answer").expect("a document");
         answer.expose().parse().expect("a number")
@@ -265,22 +266,16 @@ mod tests {
             before + 1,
             "unless an older answer will do"
         );
+        let again = documents.read_again("a place").expect("a lease");
+        assert!(again > Duration::ZERO && again <= Duration::from_secs(60));
+        assert_eq!(documents.read_again("another place"), None);
         documents.forget();
+        assert_eq!(documents.read_again("a place"), None);
         assert_eq!(ask(&documents, Duration::from_secs(60), &reads).await, before + 2);
     }
 
     #[test]
     fn a_form_keeps_its_values_apart() {
         assert_eq!(form([("a", "b c&d=é"), ("t", "x.y-z_~")]), "a=b%20c%26d%3D%C3%A9&t=x.y-z_~");
-    }
-
-    #[test]
-    fn tokens_end_before_their_end() {
-        let logins = Logins::default();
-        logins.keep("vault", &Secret::new("t"), Duration::ZERO);
-        assert!(logins.current("vault").is_none());
-        logins.keep("vault", &Secret::new("t"), Duration::from_secs(60));
-        assert!(logins.current("vault").is_some() && logins.current("azure").is_none());
-        assert!(logins.forget("vault") && !logins.forget("vault"));
     }
 }

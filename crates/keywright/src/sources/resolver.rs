@@ -12,8 +12,9 @@ use super::env::Environment;
 use super::error::SourceError;
 use super::file::SecretFile;
 use super::helper::Helper;
+use super::login::Logins;
 use super::op::OnePassword;
-use super::remote::{Documents, Logins, Store, Stored};
+use super::remote::{Documents, Store, Stored};
 use super::systemd::Credential;
 use super::vault::VaultSecret;
 use super::{BoxFuture, Reference, Source, SourceSettings};
@@ -167,6 +168,15 @@ impl Resolver {
         self.read(reference, RECENT)
     }
 
+    /// How soon a place wants to be read again, as its last answer said: a lease ends, or the login it is read with. Most
+    /// places do not say.
+    pub fn read_again(&self, reference: &Reference) -> Option<Duration> {
+        match reference {
+            Reference::Vault { path, .. } => self.documents.read_again(&super::vault::place(path)),
+            _ => None,
+        }
+    }
+
     /// Asks every place anew, also for [`Resolver::resolve_recent`].
     pub fn forget(&self) {
         self.documents.forget();
@@ -226,7 +236,7 @@ impl Resolver {
             Reference::Helper { name } => (self.stored(self.helper(name), max_age), ""),
             Reference::Vault { path, field } => {
                 let (environment, logins) = (environment(), self.logins.clone());
-                (self.stored(VaultSecret { path: path.clone(), environment, logins }, max_age), field)
+                (self.stored(VaultSecret::new(path, environment, logins), max_age), field)
             }
             Reference::AwsSecret { field, .. }
             | Reference::AwsParameter { field, .. }

@@ -2,9 +2,11 @@
 //!
 //! Settings are the ones that their own command reads: `VAULT_ADDR`, `VAULT_TOKEN` or `~/.vault-token`, `VAULT_NAMESPACE`,
 //! `VAULT_CACERT`, each also with `BAO_`. Beside a token, `VAULT_ROLE_ID` and `VAULT_SECRET_ID` log in as an `AppRole`, and
-//! `VAULT_K8S_ROLE` with the pod's service account. A login is kept while it lasts.
+//! `VAULT_K8S_ROLE` with the pod's service account. A token is kept while it lasts and renewed before it ends, if it can be; after
+//! that a login is made anew. A lease of a secret, and the end of a token, say when the secret is read again.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +15,8 @@ use keywright_core::Secret;
 use serde_json::{Value, json};
 
 use super::file::read_bounded;
-use super::remote::{Logins, Server, Store, sensitive};
+use super::login::{Login, Logins, Standing, before_the_end};
+use super::remote::{Server, Store, sensitive};
 use super::{BoxFuture, Environment, SourceError};
 use crate::trust::ExtraTrust;
 
@@ -21,14 +24,31 @@ use crate::trust::ExtraTrust;
 #[derive(Debug)]
 pub(super) struct VaultSecret {
     /// Mount and path.
-    pub(super) path: String,
-    pub(super) environment: Environment,
-    pub(super) logins: Logins,
+    path: String,
+    environment: Environment,
+    logins: Logins,
+    /// What the last answer said of its lease.
+    lease: Mutex<Option<Duration>>,
+}
+
+impl VaultSecret {
+    pub(super) fn new(path: &str, environment: Environment, logins: Logins) -> Self {
+        Self { path: path.to_owned(), environment, logins, lease: Mutex::default() }
+    }
+
+    fn lease(&self) -> MutexGuard<'_, Option<Duration>> {
+        self.lease.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How reports name a secret.
+pub(super) fn place(path: &str) -> String {
+    format!("vault secret {path}")
 }
 
 impl Store for VaultSecret {
     fn place(&self) -> String {
-        format!("vault secret {}", self.path)
+        place(&self.path)
     }
 
     fn fetch(&self) -> BoxFuture<'_, Result<Option<Secret>, SourceError>> {
@@ -42,9 +62,24 @@ impl Store for VaultSecret {
                 }
                 answer => answer,
             };
-            Ok(answer?.map(|fields| Secret::new(fields.to_string())))
+            Ok(answer?.map(|Fields { fields, lease }| {
+                *self.lease() = lease;
+                Secret::new(fields.to_string())
+            }))
         })
     }
+
+    fn read_again(&self) -> Option<Duration> {
+        let lease = self.lease().map(before_the_end);
+        let logins = [LOGIN, SET_TOKEN].into_iter().filter_map(|name| self.logins.renewal(name));
+        lease.into_iter().chain(logins).min().map(|again| again.max(SOONEST))
+    }
+}
+
+/// The fields of a secret, and for how long they are good.
+struct Fields {
+    fields: Value,
+    lease: Option<Duration>,
 }
 
 /// Where a vault is, and how it is reached.
@@ -64,18 +99,23 @@ impl Vault {
         Ok(Self { server, namespace })
     }
 
-    /// The token to ask with: one that is set, or that of a login.
+    /// The token to ask with: one that is set, or that of a login. One that can be renewed is, before it ends.
     async fn token(&self, environment: &Environment, logins: &Logins) -> Result<Secret, SourceError> {
         if let Some(token) = setting(environment, "TOKEN") {
-            return Ok(Secret::new(token));
+            return Ok(self.kept_alive(Secret::new(token), logins).await);
         }
         if let Some(token) = logins.current(LOGIN) {
             return Ok(token);
         }
         if let Some((path, body)) = credentials(environment).await? {
-            let (token, lasts) = self.log_in(&path, &body).await?;
-            logins.keep(LOGIN, &token, lasts);
-            return Ok(token);
+            if let Some(token) = logins.renewable(LOGIN)
+                && self.renew(LOGIN, &token, logins).await
+            {
+                return Ok(token);
+            }
+            let login = self.log_in(&path, &body).await?;
+            logins.begin(LOGIN, &login);
+            return Ok(login.token);
         }
         let file = environment.value("HOME").map(|home| PathBuf::from(home).join(".vault-token"));
         let text = match file {
@@ -83,22 +123,54 @@ impl Vault {
             None => None,
         };
         let text = text.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(SourceError::NoVaultToken)?;
-        Ok(Secret::new(text.trim_end()))
+        Ok(self.kept_alive(Secret::new(text.trim_end()), logins).await)
     }
 
-    async fn log_in(&self, path: &str, body: &Value) -> Result<(Secret, Duration), SourceError> {
+    /// A token that somebody else made: how long it lasts is asked once, and it is renewed in time if that may be done.
+    /// Whether it works shows when it is used.
+    async fn kept_alive(&self, token: Secret, logins: &Logins) -> Secret {
+        match logins.state_of(SET_TOKEN, &token) {
+            Standing::Good => {}
+            Standing::Due => {
+                self.renew(SET_TOKEN, &token, logins).await;
+            }
+            Standing::New => {
+                let answer = self.ask(Method::GET, "/v1/auth/token/lookup-self", Some(&token), Bytes::new()).await;
+                let (lasts, renewable) = match &answer {
+                    Ok((200, answer)) => (seconds(answer, "/data/ttl"), flag(answer, "/data/renewable")),
+                    // It may not look at itself, or has ended.
+                    _ => (Duration::ZERO, false),
+                };
+                logins.begin(SET_TOKEN, &Login { token: token.clone(), lasts, renewable });
+            }
+        }
+        token
+    }
+
+    /// Renews a token; whether it lasts longer now. One that comes to its very end is not renewed for much longer.
+    async fn renew(&self, name: &'static str, token: &Secret, logins: &Logins) -> bool {
+        let path = "/v1/auth/token/renew-self";
+        let answer = self.ask(Method::POST, path, Some(token), Bytes::from_static(b"{}")).await;
+        let (lasts, renewable) = match &answer {
+            Ok((200, answer)) => (seconds(answer, "/auth/lease_duration"), flag(answer, "/auth/renewable")),
+            _ => (Duration::ZERO, false),
+        };
+        logins.renewed(name, &Login { token: token.clone(), lasts, renewable })
+    }
+
+    async fn log_in(&self, path: &str, body: &Value) -> Result<Login, SourceError> {
         let (status, answer) = self.ask(Method::POST, path, None, body.to_string().into()).await?;
         if status != 200 {
             return Err(if status == 503 { SourceError::VaultSealed } else { SourceError::VaultLoginRefused });
         }
         let token =
             answer.pointer("/auth/client_token").and_then(Value::as_str).ok_or(SourceError::VaultStrange { status })?;
-        let lasts = answer.pointer("/auth/lease_duration").and_then(Value::as_u64).unwrap_or(0);
-        Ok((Secret::new(token), Duration::from_secs(lasts)))
+        let (lasts, renewable) = (seconds(&answer, "/auth/lease_duration"), flag(&answer, "/auth/renewable"));
+        Ok(Login { token: Secret::new(token), lasts, renewable })
     }
 
     /// The fields of a secret, whichever version its mount has; `None` when there is no such secret.
-    async fn secret(&self, path: &str, token: &Secret) -> Result<Option<Value>, SourceError> {
+    async fn secret(&self, path: &str, token: &Secret) -> Result<Option<Fields>, SourceError> {
         let (mount, rest) = self.mount(path, token).await?;
         let (version2, address) = match &mount {
             Mount::Version2(mount) => (true, format!("/v1/{mount}/data/{rest}")),
@@ -107,7 +179,12 @@ impl Vault {
         let (status, mut answer) = self.ask(Method::GET, &address, Some(token), Bytes::new()).await?;
         let pointer = if version2 { "/data/data" } else { "/data" };
         match status {
-            200 => Ok(answer.pointer_mut(pointer).map(Value::take).filter(Value::is_object)),
+            200 => {
+                // Version 2 has no leases and says zero.
+                let lease = Some(seconds(&answer, "/lease_duration")).filter(|lease| !lease.is_zero());
+                let fields = answer.pointer_mut(pointer).map(Value::take).filter(Value::is_object);
+                Ok(fields.map(|fields| Fields { fields, lease }))
+            }
             404 => Ok(None),
             403 => Err(SourceError::VaultDenied),
             503 => Err(SourceError::VaultSealed),
@@ -172,12 +249,24 @@ async fn credentials(environment: &Environment) -> Result<Option<(String, Value)
     Ok(Some((format!("/v1/auth/{mount}/login"), json!({"role": role, "jwt": token.trim()}))))
 }
 
+fn seconds(answer: &Value, pointer: &str) -> Duration {
+    Duration::from_secs(answer.pointer(pointer).and_then(Value::as_u64).unwrap_or(0))
+}
+
+fn flag(answer: &Value, pointer: &str) -> bool {
+    answer.pointer(pointer).and_then(Value::as_bool) == Some(true)
+}
+
 /// `VAULT_…`, or `BAO_…` as `OpenBao` spells it; an empty one counts as unset.
 fn setting(environment: &Environment, name: &str) -> Option<String> {
     ["VAULT", "BAO"].iter().find_map(|prefix| environment.setting(&format!("{prefix}_{name}")))
 }
 
+/// A lease of nothing asks no more often.
+const SOONEST: Duration = Duration::from_secs(1);
 /// The name under which the token of a login is kept.
 const LOGIN: &str = "vault";
+/// The same for a token that is set.
+const SET_TOKEN: &str = "vault token";
 /// Where Kubernetes puts a pod's token.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";

@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use super::{LOGIN, server};
 use crate::sources::cloud::Cloud;
 use crate::sources::file::{LARGEST_SECRET_BYTES, read_bounded};
-use crate::sources::remote::{Logins, Server, form, sensitive, text};
+use crate::sources::login::Logins;
+use crate::sources::remote::{Server, form, sensitive, text};
 use crate::sources::{Environment, SourceError};
 use crate::trust::ExtraTrust;
 
