@@ -152,6 +152,37 @@ class AwsSecret(places.Place):
             self.client.put_secret_value(SecretId=self.name, SecretString=content)
 
 
+class AwsContainer(AwsSecret):
+    """The same in a task of ECS or a pod of EKS: a service beside the program hands out the credentials of its role."""
+
+    TOKEN = "token of the pod"
+
+    def __init__(self, stack: contextlib.ExitStack, server: str, door: str, folder: pathlib.Path) -> None:
+        super().__init__(server, door, folder.name)
+        (folder / "token").write_text(f"{self.TOKEN}\n")
+        beside = stand_in_server(stack, self.credentials)
+        self.environment = {
+            "AWS_REGION": REGION,
+            "AWS_ENDPOINT_URL": door,
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://{beside}/v1/credentials?role=reader",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(folder / "token"),
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def credentials(self, asked: Asked) -> Answer:
+        if asked.headers["authorization"] != self.TOKEN:
+            return 401, {"code": "Unauthorized"}
+        assert (asked.method, asked.path, asked.query) == ("GET", "/v1/credentials", {"role": "reader"})
+        end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=6)
+        return 200, {
+            "AccessKeyId": AWS_KEYS["AWS_ACCESS_KEY_ID"],
+            "SecretAccessKey": AWS_KEYS["AWS_SECRET_ACCESS_KEY"],
+            "Token": "session-token-of-the-role",
+            "AccountId": "123456789012",
+            "Expiration": end.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+
+
 class AwsParameter(places.Place):
     """An encrypted parameter of Parameter Store."""
 
@@ -231,6 +262,51 @@ class Google(places.Place):
         self.key = key
         # What was handed out before has ended: the next read must log in again.
         self.tokens.append("ended")
+
+
+class GoogleUser(Google):
+    """The same for a person: the file that `gcloud auth application-default login` writes."""
+
+    USER: typing.ClassVar[dict[str, str]] = {
+        "client_id": "app.apps.googleusercontent.com",
+        "client_secret": "secret of the app",
+        "refresh_token": "1//refresh-token",
+    }
+
+    def __init__(self, stack: contextlib.ExitStack, folder: pathlib.Path) -> None:
+        super().__init__(stack, folder)
+        settings = folder / "gcloud"
+        settings.mkdir()
+        file = settings / "application_default_credentials.json"
+        file.write_text(json.dumps({"type": "authorized_user", "token_uri": f"{self.server}/token", **self.USER}))
+        del self.environment["GOOGLE_APPLICATION_CREDENTIALS"]
+        self.environment["CLOUDSDK_CONFIG"] = str(settings)
+
+    def token(self, form: dict[str, str]) -> Answer:
+        if form != {"grant_type": "refresh_token", **self.USER}:
+            return 400, {"error": "invalid_grant"}
+        self.tokens.append(f"google-token-{len(self.tokens)}")
+        return 200, {"access_token": self.tokens[-1], "expires_in": 3599, "token_type": "Bearer"}
+
+
+class GoogleMachine(Google):
+    """The same on a machine of Google's cloud: its metadata server hands out the token of its account."""
+
+    PATH = "/computeMetadata/v1/instance/service-accounts/default/token"
+
+    def __init__(self, stack: contextlib.ExitStack, folder: pathlib.Path) -> None:
+        super().__init__(stack, folder)
+        del self.environment["GOOGLE_APPLICATION_CREDENTIALS"]
+        self.environment["GCE_METADATA_HOST"] = self.server.removeprefix("http://")
+
+    def answer(self, asked: Asked) -> Answer:
+        if asked.path != self.PATH:
+            return super().answer(asked)
+        # The real one refuses whoever does not say that it knows whom it asks, and whoever was sent on by a proxy.
+        if asked.headers["metadata-flavor"] != "Google" or "x-forwarded-for" in asked.headers:
+            return 403, b"Forbidden"
+        self.tokens.append(f"google-token-{len(self.tokens)}")
+        return 200, {"access_token": self.tokens[-1], "expires_in": 3599, "token_type": "Bearer"}
 
 
 # ── Azure ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -53,8 +53,11 @@ KINDS = [
     "op-connect",
     "cmd",
     "aws-sm",
+    "aws-sm-container",
     "aws-ps",
     "gcp-sm",
+    "gcp-sm-user",
+    "gcp-sm-machine",
     "azure-kv",
     "azure-kv-federated",
     "azure-kv-managed",
@@ -95,14 +98,20 @@ def make(
             return places.Connect(stack)
         case "cmd":
             return places.Helper(tmp_path)
-        case "aws-sm" | "aws-ps":
+        case "aws-sm" | "aws-sm-container" | "aws-ps":
             moto = request.getfixturevalue("moto_server")
             door = clouds.checked_by_botocore(stack, moto)
             if kind == "aws-sm":
                 return clouds.AwsSecret(moto, door, tmp_path.name)
+            if kind == "aws-sm-container":
+                return clouds.AwsContainer(stack, moto, door, tmp_path)
             return clouds.AwsParameter(moto, door, f"/{tmp_path.name}/openai")
         case "gcp-sm":
             return clouds.Google(stack, tmp_path)
+        case "gcp-sm-user":
+            return clouds.GoogleUser(stack, tmp_path)
+        case "gcp-sm-machine":
+            return clouds.GoogleMachine(stack, tmp_path)
         case "azure-kv":
             return clouds.Azure(stack, tmp_path)
         case "azure-kv-federated":
