@@ -17,6 +17,7 @@ mod payload;
 mod process;
 mod profile;
 mod report;
+mod rotation;
 mod rounds;
 mod start;
 mod statistics;
@@ -54,6 +55,8 @@ fn dispatch(args: &[String]) -> Result<()> {
         "explain" => explain::run(rest),
         "start" if rest.iter().any(|word| word == "--help" || word == "-h") => help(),
         "start" => start::run(rest),
+        "rotation" if rest.iter().any(|word| word == "--help" || word == "-h") => help(),
+        "rotation" => rotation::run(rest),
         "upstream" => upstream::run(rest),
         "floor" => floor::run(rest),
         "help" | "--help" | "-h" => help(),

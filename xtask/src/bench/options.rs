@@ -13,6 +13,8 @@ cargo xtask bench gateway [options]    compare direct, nginx and keywright
 cargo xtask bench explain [options]    compare keywright explain and ripgrep: --mib N, --rounds N,
                                        --keywright PATH, --write
 cargo xtask bench start [options]      compare keywright run and env: --rounds N, --keywright PATH, --write
+cargo xtask bench rotation [options]   rotate keys under load: --rotations N, --requests N (at least),
+                                       --connections N, --keywright PATH, --write
 cargo xtask bench upstream --port N    only the mock upstream, until stdin closes
 
 Options of bench gateway:
