@@ -6,6 +6,7 @@ A block stands between fences. The comment directly above it is one of
   in the background once it has printed the words.
 - `file: NAME`: written to the page's folder. TOML is also checked with `keywright config check`.
 - `check`: TOML that `keywright config check` must accept.
+- `example: NAME`: Rust; a part of that example of the crate `keywright`, word for word, which is built and run with the tests.
 - `output`: what the block before it prints; see `shows`.
 - `no-run: why`: not run.
 
@@ -65,12 +66,14 @@ def blocks(text: str) -> list[Block]:
 
 def fault(block: Block) -> str | None:
     """What is wrong about a block's comment, if anything."""
-    needs_detail = {"no-run": "a reason", "file": "a name"}
+    needs_detail = {"no-run": "a reason", "file": "a name", "example": "a name"}
     match block.action, block.language:
         case ("", _):
             return "no comment says what is done with it"
         case ("run", language) if language not in ("sh", "python"):
             return f"`{language}` cannot be run"
+        case ("example", language) if language != "rust":
+            return "only Rust has examples"
         case ("check", language) if language != "toml":
             return "only TOML is checked"
         case ("run", _) if block.detail and not RUN_DETAIL.fullmatch(block.detail):
@@ -97,5 +100,5 @@ def pattern(line: str) -> str:
 
 
 FENCE = re.compile(r"\s*```(?P<language>[a-z]*).*")
-COMMENT = re.compile(r"<!-- (?P<action>run|file|check|output|no-run)(: (?P<detail>.+))? -->")
+COMMENT = re.compile(r"<!-- (?P<action>run|file|check|example|output|no-run)(: (?P<detail>.+))? -->")
 RUN_DETAIL = re.compile(r'exit \d+|until ".+"')

@@ -7,6 +7,7 @@ import shlex
 import typing
 
 import book
+import harness
 import pytest
 import session
 
@@ -46,6 +47,9 @@ def test_a_reader_gets_what_the_page_shows(page: pathlib.Path, reader: session.S
                 (reader.folder / "fragment.toml").write_text(block.text)
                 check(reader, "fragment.toml", where)
                 (reader.folder / "fragment.toml").unlink()
+            case "example":
+                source = harness.ROOT / f"crates/keywright/examples/{block.detail}.rs"
+                assert block.text in source.read_text(), f"{where}: this does not stand in {source}"
             case "output":
                 assert book.shows(block.text, printed), f"{where}: this was printed\n{printed}"
 
