@@ -32,13 +32,7 @@ class Session:
         self.folder, home, programs, self._blocks = (root / name for name in ("page", "home", "programs", "blocks"))
         for made in (self.folder, home, programs, self._blocks):
             made.mkdir(mode=0o700)
-        (programs / "keywright").symlink_to(harness.keywright())
-        vault = ENVIRONMENTS / "python/sources/bin"
-        (programs / "bao").write_text(f'#!/bin/sh\nexec {vault}/python {vault}/bao "$@"\n')
-        (programs / "bao").chmod(0o755)
-        # What `cargo run … --example NAME` starts is built already, by the command that runs these tests.
-        (programs / "cargo").write_text(f'#!/bin/sh\nfor name; do :; done\nexec "{harness.keywright().parent}/examples/$name"\n')
-        (programs / "cargo").chmod(0o755)
+        put_programs(programs)
         path = [programs, ENVIRONMENTS / "python/openai-3/bin", os.environ["PATH"]]
         variables = harness.surroundings(str(home)) | {"PATH": os.pathsep.join(map(str, path)), "PYTHONDONTWRITEBYTECODE": "1"}
         variables |= {"PYTHONPATH": package} if (package := os.environ.get("PYTHONPATH")) else {}
@@ -102,6 +96,19 @@ class Session:
         answer = os.read(self._done, 64).decode() if ready else ""
         assert answer, f"the block did not end by itself\n{out.read_text(errors='replace') if out.exists() else ''}"
         return answer
+
+
+def put_programs(folder: pathlib.Path) -> None:
+    """What the pages call beside the system's own programs. What `cargo run … --example NAME` starts is built already."""
+    vault, built = ENVIRONMENTS / "python/sources/bin", harness.keywright().parent
+    scripts = {
+        "keywright": f'exec "{harness.keywright()}" "$@"',
+        "bao": f'exec "{vault}/python" "{vault}/bao" "$@"',
+        "cargo": f'for name; do :; done\nexec "{built}/examples/$name"',
+    }
+    for name, script in scripts.items():
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
 
 
 def own_network() -> list[str]:
