@@ -4,6 +4,7 @@ import asyncio
 import importlib
 import io
 
+import harness
 import keywright
 import openai
 import pytest
@@ -152,6 +153,30 @@ def test_retries_do_not_multiply(emulator, monkeypatch):
     assert calls == [1, 1]
 
 
+@pytest.mark.parametrize("state", ["server_error", "rate_limited"])
+def test_what_another_key_does_not_mend_is_tried_as_often_as_the_sdk_says(emulator, monkeypatch, state):
+    """The SDK tries three times; the ring on top of that would make it six."""
+    key = emulator.key("openai", state)
+    with pytest.raises(openai.APIStatusError):
+        chat(keywright.OpenAI(api_key=key, max_retries=2))
+    assert 1 <= sum(emulator.calls("openai", key).values()) <= 3
+
+
+def test_a_connection_that_fails_is_tried_as_often_as_the_sdk_says(monkeypatch):
+    seen = []
+
+    def refuse(request):
+        seen.append(request.url.path)
+        raise httpx.ConnectError("[Errno 111] Connection refused", request=request)
+
+    own = httpx.Client(transport=httpx.MockTransport(refuse))
+    client = keywright.OpenAI(api_key=harness.new_key("openai"), http_client=own, max_retries=1)
+    with pytest.raises(openai.APIConnectionError) as raised:
+        chat(client)
+    assert len(seen) == 2
+    assert keywright.diagnose(raised.value, here=False).cause == "network"
+
+
 def test_other_failures_are_the_sdks(emulator, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", emulator.key("openai", "region_blocked"))
     with pytest.raises(openai.AuthenticationError) as raised:
@@ -257,6 +282,12 @@ def test_fireworks_and_together_speak_short_words(emulator, monkeypatch):
 def test_a_base_url_may_end_in_the_usual_path_or_not(emulator, monkeypatch, ending):
     monkeypatch.setenv("FIREWORKS_BASE_URL", f"{emulator.url}/fireworks{ending}")
     assert keywright.FireworksAI(api_key=emulator.key("fireworks")).generate(prompt="Hello")
+
+
+def test_classes_are_called_as_they_are_imported():
+    for name in ("OpenAI", "AsyncOpenAI", "FireworksAI", "TogetherAI", "AuthenticationError"):
+        kind = getattr(keywright, name)
+        assert f"{kind.__module__}.{kind.__qualname__}" == f"keywright.{name}"
 
 
 def test_the_sdks_version_is_in_its_range():

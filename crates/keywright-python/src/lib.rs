@@ -122,6 +122,12 @@ fn learn(key: &str) -> PyResult<()> {
     guarded(|| GUARD.learn(&Secret::new(key)))
 }
 
+/// Mask the keys of this machine's variables and dotenv files from now on, whatever their shape.
+#[pyfunction]
+fn learn_here() -> PyResult<()> {
+    guarded(|| GUARD.testify(std::iter::empty()))
+}
+
 /// The stable names of all causes.
 #[pyfunction]
 fn causes() -> Vec<&'static str> {
@@ -148,6 +154,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(mask, module)?)?;
     module.add_function(wrap_pyfunction!(redact, module)?)?;
     module.add_function(wrap_pyfunction!(learn, module)?)?;
+    module.add_function(wrap_pyfunction!(learn_here, module)?)?;
     module.add_function(wrap_pyfunction!(facts::facts, module)?)?;
     module.add_class::<ring::Ring>()?;
     module.add_class::<ring::Attempts>()?;

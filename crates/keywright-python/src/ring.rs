@@ -24,7 +24,7 @@ pub(crate) struct Ring {
     opening: Opening,
     /// With the process that opened it: a fork has neither the threads nor, for sure, the locks of its parent.
     opened: Mutex<(u32, core::Ring)>,
-    /// The keys that the redactor was told.
+    /// The keys that were sent; the redactor was told each, also those that came into a source later.
     told: Mutex<HashSet<String>>,
 }
 
@@ -71,6 +71,7 @@ impl Ring {
         }
         match opened(py, &opening)? {
             Ok(ring) => {
+                guarded(|| ring.secrets().iter().for_each(|secret| GUARD.learn(secret)))?;
                 let opened = Mutex::new((std::process::id(), ring));
                 Ok((Some(Self { opening, opened, told: Mutex::default() }), None))
             }

@@ -50,13 +50,13 @@ class _OnRing:
         if callable(api_key) or any(options.get(name) is not None for name in _OTHER_WAYS):
             options["api_key"] = api_key
             return None
-        key = _key(api_key)
+        api_key = _key(api_key)
         if client is not None:
             library_of(type(client))
         facts = _native.facts(self._keywright_provider, _text(options.get("base_url")))
         if self._keywright_provider != "openai":
             options["base_url"] = facts["base_url"]
-        ring, why = _native.Ring.open(facts["id"], key, _references(keys), True)
+        ring, why = _native.Ring.open(facts["id"], api_key, _references(keys), True)
         if ring is None:
             raise _refused_at_construction(typing.cast("dict[str, typing.Any]", why), str(facts["base_url"]))
         options["api_key"] = MARK
@@ -91,6 +91,14 @@ class _OnRing:
             return headers
         return {**headers, "Authorization": f"Bearer {keyed.key()}"}
 
+    def _keywright_marked(self, headers: typing.Any) -> typing.Any:
+        """Older SDKs begin every request with the headers above; the transport puts the key in, later."""
+        keyed = keyed_of(getattr(self, "_client", None))
+        value = headers.get("Authorization")
+        if keyed is None or not isinstance(value, str) or not keyed.is_ours(value.removeprefix("Bearer ")):
+            return headers
+        return {**headers, "Authorization": f"Bearer {MARK}"}
+
 
 class OpenAI(_OnRing, openai.OpenAI):
     """`openai.OpenAI` on a ring of keys: a refused one is replaced by the next, and the same call goes on.
@@ -108,6 +116,10 @@ class OpenAI(_OnRing, openai.OpenAI):
     @property
     def auth_headers(self) -> dict[str, str]:
         return self._keywright_bearer(super().auth_headers)
+
+    @property
+    def default_headers(self) -> typing.Any:
+        return self._keywright_marked(super().default_headers)
 
     def _make_status_error(self, err_msg: str, *, body: object, response: typing.Any) -> openai.APIStatusError:
         error = super()._make_status_error(err_msg, body=body, response=response)
@@ -133,6 +145,10 @@ class AsyncOpenAI(_OnRing, openai.AsyncOpenAI):
     @property
     def auth_headers(self) -> dict[str, str]:
         return self._keywright_bearer(super().auth_headers)
+
+    @property
+    def default_headers(self) -> typing.Any:
+        return self._keywright_marked(super().default_headers)
 
     def _make_status_error(self, err_msg: str, *, body: object, response: typing.Any) -> openai.APIStatusError:
         error = super()._make_status_error(err_msg, body=body, response=response)
@@ -216,6 +232,10 @@ def _refused_at_construction(why: dict[str, typing.Any], base_url: str) -> Authe
     body = {"message": diagnosis.title, "type": "keywright", "code": diagnosis.cause}
     return AuthenticationError(f"{diagnosis.title}{seen}", response=response, body=body, diagnosis=diagnosis)
 
+
+# In tracebacks they are called as programs import them.
+for _public in (AuthenticationError, OpenAI, AsyncOpenAI, FireworksAI, TogetherAI):
+    _public.__module__ = "keywright"
 
 """Options with which the SDK authenticates by other means than a key."""
 _OTHER_WAYS = ("workload_identity", "provider")

@@ -14,7 +14,7 @@ import threading
 import types
 import typing
 
-from keywright import _raised
+from keywright import _native, _raised
 from keywright._redacting import RedactingFilter, Stream, clean, redact
 
 __all__ = ["RedactingFilter", "install", "uninstall"]
@@ -26,6 +26,9 @@ def install() -> None:
     Scripts, threads, asyncio, finalisers, IPython and Jupyter are covered. Hooks that were there before stay. A second
     call changes nothing; `uninstall()` takes everything back.
     """
+    with contextlib.suppress(Exception):
+        # Keys of no known shape are masked too, if they stand where keys are looked for.
+        _native.learn_here()
     with _LOCK:
         for hook in _HOOKS:
             hook.put()

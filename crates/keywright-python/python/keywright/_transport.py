@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import copy
 import functools
+import hashlib
 import importlib
 import json
 import os
@@ -34,8 +35,8 @@ class Keyed:
     def __init__(self, inner: typing.Any, ring: _native.Ring, origin: Origin, library: types.ModuleType) -> None:
         self.inner, self.ring, self._library = inner, ring, library
         self.origins = {origin}
-        """Keys that were handed out to be sent by other means, such as a WebSocket."""
-        self.handed: set[str] = set()
+        """Digests of the keys that were handed out to be sent by other means, such as a WebSocket."""
+        self._handed: set[bytes] = set()
         self._process = os.getpid()
         _IN_USE.add(self)
 
@@ -49,15 +50,19 @@ class Keyed:
         if step[0] != "send":
             return MARK
         key = str(step[2]).removeprefix("Bearer ")
-        self.handed.add(key)
+        self._handed.add(_digest(key))
         return key
+
+    def is_ours(self, credential: str) -> bool:
+        """Whether it is the mark, or a key that was handed out."""
+        return credential == MARK or _digest(credential) in self._handed
 
     def concerns(self, request: typing.Any) -> bool:
         """Whether the ring is to give this request its key: it has none of its own, and goes where keys may go."""
         if os.getpid() != self._process:
             self._process, self.inner = os.getpid(), forked(self.inner)
         name, value = self._credential(request)
-        if value != MARK and value not in self.handed:
+        if value is None or not self.is_ours(value):
             return False
         if origin_of(request.url) in self.origins:
             return True
@@ -106,6 +111,13 @@ class Keyed:
                 response.headers["x-should-retry"] = "false"
         return response
 
+
+def _digest(key: str) -> bytes:
+    return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), key=_SALT).digest()
+
+
+"""Digests that are seen somewhere tell nothing in another process."""
+_SALT = os.urandom(32)
 
 _IN_USE: weakref.WeakSet[Keyed] = weakref.WeakSet()
 
@@ -188,6 +200,8 @@ def transports(name: str) -> tuple[type, type]:
                         return self.refusal(request, step)
                     else:
                         request.headers[step[1]] = step[2]
+                        # Reporters of crashes show the variables of every frame.
+                        step = ()
                         response = self.inner.handle_request(request)
                         if (delivered := self._judged(attempts, response, kept)) is not None:
                             return delivered
@@ -239,6 +253,8 @@ def transports(name: str) -> tuple[type, type]:
                         return self.refusal(request, step)
                     else:
                         request.headers[step[1]] = step[2]
+                        # Reporters of crashes show the variables of every frame.
+                        step = ()
                         response = await self.inner.handle_async_request(request)
                         if (delivered := await self._judged(attempts, response, kept)) is not None:
                             return delivered

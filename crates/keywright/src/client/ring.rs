@@ -134,6 +134,11 @@ impl Ring {
         Redactor::new(&values.iter().map(|value| &value.secret).collect::<Vec<_>>())
     }
 
+    /// The values, for a redactor that knows more than this ring.
+    pub fn secrets(&self) -> Vec<Secret> {
+        self.0.keys.iter().filter_map(|key| key.value()).map(|value| value.secret.clone()).collect()
+    }
+
     /// Writes what the keys did to the history, and waits for it at most this long. The last clone does so when it is
     /// dropped; a program that ends otherwise forgets the last moments.
     pub fn flush(&self, patience: Duration) {
