@@ -22,5 +22,13 @@ pub(super) fn normalised(bytes: &[u8], changes: &mut Vec<Change>) -> Option<Secr
         return Some(Secret::new(rest));
     }
     changes.push(Change::of_file("Windows line ends (CRLF) become LF"));
-    Some(Secret::new(rest.replace("\r\n", "\n")))
+    let mut unix = String::with_capacity(rest.len());
+    for line in rest.split_inclusive('\n') {
+        match line.strip_suffix('\n') {
+            // A file that went through two conversions has two carriage returns.
+            Some(line) => unix.extend([line.trim_end_matches('\r'), "\n"]),
+            None => unix.push_str(line),
+        }
+    }
+    Some(Secret::new(unix))
 }
