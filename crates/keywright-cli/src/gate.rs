@@ -55,15 +55,16 @@ impl Gate {
         providers.extend(report.keys.iter().map(|key| key.provider.as_str()));
         let mut seen = BTreeSet::new();
         providers.retain(|provider| seen.insert(*provider));
+        let is_required = |provider: &str| self.require.iter().any(|required| required == provider);
         let stops = |provider: &&str| {
             let keys: Vec<&KeySeen> = report.of(provider).collect();
-            if self.require.iter().any(|required| required == provider) {
+            if is_required(provider) {
                 return !keys.iter().any(|key| key.usable() && !is_silent(key));
             }
             self.live && keys.iter().any(|key| is_refused(key)) && !keys.iter().any(|key| key.usable())
         };
         let unmet = |provider: &str| Unmet {
-            is_required: self.require.iter().any(|required| required == provider),
+            is_required: is_required(provider),
             ..Unmet::of(provider, &report.of(provider).collect::<Vec<_>>(), &searched)
         };
         providers.into_iter().filter(stops).map(unmet).collect()
