@@ -125,7 +125,7 @@ impl Builder {
     pub async fn open(self) -> Result<Client, Error> {
         let origin = self.origin()?;
         let connector = self.connector(&origin)?;
-        let ring = self.opening.open().await.map_err(Error::of_diagnosis)?;
+        let ring = self.opening.open().await.map_err(|diagnosis| Error::of_diagnosis(*diagnosis))?;
         let transport = Transport::new(connector, origin, self.limits);
         Ok(Client(std::sync::Arc::new(Shared { ring, transport, model: self.model })))
     }

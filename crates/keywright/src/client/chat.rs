@@ -323,7 +323,7 @@ fn read(data: &str, provider: &'static ProviderSpec) -> Result<Value, Error> {
         serde_json::from_str(data).map_err(|error| Error::Unreadable(format!("an event is no JSON: {error}")))?;
     let answer = Answer { status: 200, path: "", body: data.as_bytes() };
     match value.get("error").filter(|error| !error.is_null()).and_then(|_| classify(provider, &answer)) {
-        Some(failed) => Err(Error::of_failure(Box::new(failed.diagnosis(provider, 200)), Some(200), None)),
+        Some(failed) => Err(Error::of_diagnosis(failed.diagnosis(provider, 200))),
         None => Ok(value),
     }
 }
@@ -331,7 +331,7 @@ fn read(data: &str, provider: &'static ProviderSpec) -> Result<Value, Error> {
 fn broke_off(provider: &ProviderSpec, why: impl std::fmt::Display) -> Error {
     let says = format!("the answer of {} broke off: {why}. {}", provider.name, Sent::MayHaveRun.says());
     let diagnosis = Diagnosis::new(&provider.id, Cause::Network, Confidence::Likely).with_evidence(Witness::Text, says);
-    Error::of_diagnosis(Box::new(diagnosis))
+    Error::of_diagnosis(diagnosis)
 }
 
 const OPENAI_BETA: HeaderName = HeaderName::from_static("openai-beta");

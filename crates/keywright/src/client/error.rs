@@ -1,5 +1,7 @@
 //! What a client says when a call failed.
 
+use std::time::Duration;
+
 use async_openai::error::OpenAIError;
 use keywright_core::all_out::AllOut;
 use keywright_core::{Diagnosis, Fix, Verdict};
@@ -45,24 +47,25 @@ pub struct Failure {
     pub status: Option<u16>,
     /// What the provider said, without any key.
     pub message: Option<String>,
+    /// How long to wait before the next try, where the provider or the ring says so.
+    pub retry_after: Option<Duration>,
 }
 
 impl Error {
-    pub(super) fn of_diagnosis(diagnosis: Box<Diagnosis>) -> Self {
-        Self::of_failure(diagnosis, None, None)
+    pub(super) fn of_diagnosis(diagnosis: Diagnosis) -> Self {
+        Self::of_failure(Failure { diagnosis, status: None, message: None, retry_after: None })
     }
 
-    pub(super) fn of_failure(diagnosis: Box<Diagnosis>, status: Option<u16>, message: Option<String>) -> Self {
-        match diagnosis.verdict {
-            Verdict::Auth => Self::Authentication(diagnosis),
-            Verdict::NotAuth | Verdict::Unrecognised => {
-                Self::Failed(Box::new(Failure { diagnosis: *diagnosis, status, message }))
-            }
+    pub(super) fn of_failure(failure: Failure) -> Self {
+        match failure.diagnosis.verdict {
+            Verdict::Auth => Self::Authentication(Box::new(failure.diagnosis)),
+            Verdict::NotAuth | Verdict::Unrecognised => Self::Failed(Box::new(failure)),
         }
     }
 
     pub(super) fn of_all_out(out: AllOut) -> Self {
-        Self::of_failure(Box::new(out.diagnosis), None, Some(out.message))
+        let AllOut { message, diagnosis, retry_after } = out;
+        Self::of_failure(Failure { diagnosis, status: None, message: Some(message), retry_after: Some(retry_after) })
     }
 
     /// The diagnosis, if the call failed for a reason that has one.

@@ -4,11 +4,12 @@ use bytes::{Bytes, BytesMut};
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderName};
 use http::response::Parts;
 use http::{Request, Response};
+use keywright_core::reading::Reading;
 use keywright_core::{Diagnosis, Redactor, paths};
 
 use super::Shared;
 use super::body::{Arriving, Outgoing};
-use super::error::Error;
+use super::error::{Error, Failure};
 use super::ring::{Attempts, Call, Head, Lease, Step, Verdict, now};
 use super::transport::Unanswered;
 
@@ -30,8 +31,13 @@ pub(super) struct Bad {
 impl Bad {
     /// The failure as an error of this crate.
     pub(super) fn error(self) -> Error {
-        let message = keywright_core::reading::Reading::of(&self.body).message;
-        Error::of_failure(self.diagnosis, Some(self.head.status.as_u16()), message)
+        let status = self.head.status.as_u16();
+        Error::of_failure(Failure {
+            diagnosis: *self.diagnosis,
+            status: Some(status),
+            message: Reading::of(&self.body).message,
+            retry_after: Head::of(status, &self.head.headers).retry_after,
+        })
     }
 }
 
@@ -130,7 +136,7 @@ impl Shared {
 
 fn failed(attempts: &mut Attempts, unanswered: &Unanswered) -> Result<Option<End>, Error> {
     match attempts.failed(unanswered.cause, unanswered.sent, &unanswered.says) {
-        Verdict::Fail(diagnosis) => Err(Error::of_diagnosis(diagnosis)),
+        Verdict::Fail(diagnosis) => Err(Error::of_diagnosis(*diagnosis)),
         Verdict::Again | Verdict::Deliver | Verdict::MoreBody => Ok(None),
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use keywright_core::all_out::{AllOut, Together};
 use keywright_core::pins::Pin;
-use keywright_core::ring::{Health, Moment, Want, same_moment};
+use keywright_core::ring::{Health, Moment, SHORT_PAUSE, Want, same_moment};
 use keywright_core::{Cause, Fingerprint, peek};
 
 use super::key::{Key, Offer};
@@ -149,7 +149,18 @@ impl Attempts {
         if let (true, Chosen::Use(used)) = (deciding, self.choose(now, true)) {
             return Step::Send(self.lease(used));
         }
-        Step::Stop(Box::new(self.all_out(now)))
+        match self.short_rest(now) {
+            Some(rest) => Step::Wait(rest),
+            None => Step::Stop(Box::new(self.all_out(now))),
+        }
+    }
+
+    /// A rest that is waited for, once: another request met the limit a moment ago.
+    fn short_rest(&mut self, now: Moment) -> Option<Duration> {
+        let rest = self.keys().filter_map(|(_, key)| key.rests(&self.want.tried, now)).min();
+        let short = rest.filter(|rest| *rest <= SHORT_PAUSE && !self.waited)?;
+        self.waited = true;
+        Some(short)
     }
 
     /// The number of the last attempt; 0 before the first.

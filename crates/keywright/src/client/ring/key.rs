@@ -133,6 +133,16 @@ impl Key {
         }
     }
 
+    /// How long it rests, if that is all that keeps it from a request.
+    pub(super) fn rests(&self, tried: &[Fingerprint], now: Moment) -> Option<Duration> {
+        let state = self.state();
+        let untried = state.value.as_ref().is_some_and(|value| !tried.contains(&value.fingerprint));
+        match state.health.standing(now) {
+            Standing::Resting(until) if untried => Some(now.until(until)),
+            _ => None,
+        }
+    }
+
     /// Gives back the one place that probation has.
     pub(super) fn end_trial(&self) {
         self.state().on_trial = false;

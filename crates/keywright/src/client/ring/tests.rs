@@ -238,6 +238,35 @@ async fn a_short_pause_is_waited_for_once() {
 }
 
 #[tokio::test]
+async fn a_rest_that_another_request_was_given_is_waited_for_when_it_is_short() {
+    for (pause, waits) in [("300", true), ("30000", false)] {
+        let limited = recorded("429-rate-limit-requests")
+            .replace("content-type", &format!("retry-after-ms: {pause}\ncontent-type"));
+        let ring = ring(&["AAAA"]);
+        let call = Call { method: "POST", path: PATH, body: BODY };
+        let (mut one, mut two, at) = (ring.begin(&call), ring.begin(&call), now());
+        assert!(matches!(one.next(at), Step::Send(_)));
+        let _ = told(&mut one, &limited, at);
+        match two.next(at) {
+            Step::Wait(rest) if waits => {
+                assert!(matches!(two.next(at.after(rest)), Step::Send(_)));
+            }
+            Step::Stop(out) if !waits => assert_eq!(out.diagnosis.cause, Cause::RateLimit),
+            step => panic!("{pause}: {step:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_token_of_the_gateway_is_a_key_like_any_other() {
+    for id in ["openai", "fireworks", "together"] {
+        let provider = Catalogue::builtin().provider(id).expect("in the catalogue");
+        let token = Given::explicit(keywright_core::token::issue(&[7; 25]), "the variable that `run` sets");
+        assert!(Ring::new(provider, vec![token], Policy::default()).is_ok(), "{id}");
+    }
+}
+
+#[tokio::test]
 async fn the_assistants_that_are_gone_are_no_failure_of_a_key() {
     let mut world = World::of([("AAAA", recorded("404-threads-gone"))]);
     let ring = ring(&["AAAA", "BBBB"]);
