@@ -73,8 +73,30 @@ class _OnRing:
             for transport in (keyed, *filter(None, client._mounts.values())):
                 transport.origins.add(origin_of(base_url))
 
-    def _keywright_explained(self, error: openai.APIStatusError, response: typing.Any, body: object) -> openai.APIStatusError:
+    # The three that follow are the SDK's; this class stands before it.
+
+    @property
+    def auth_headers(self) -> dict[str, str]:
+        """WebSockets are opened with these, and nothing of ours is on their way: they hold the key in force."""
+        headers: dict[str, str] = super().auth_headers  # type: ignore[misc]
+        keyed = keyed_of(getattr(self, "_client", None))
+        if keyed is None or headers.get("Authorization") != f"Bearer {MARK}":
+            return headers
+        return {**headers, "Authorization": f"Bearer {keyed.key()}"}
+
+    @property
+    def default_headers(self) -> typing.Any:
+        """Older SDKs begin every request with the headers above; the transport puts the key in, later."""
+        headers: typing.Any = super().default_headers  # type: ignore[misc]
+        keyed = keyed_of(getattr(self, "_client", None))
+        value = headers.get("Authorization")
+        if keyed is None or not isinstance(value, str) or not keyed.is_ours(value.removeprefix("Bearer ")):
+            return headers
+        return {**headers, "Authorization": f"Bearer {MARK}"}
+
+    def _make_status_error(self, err_msg: str, *, body: object, response: typing.Any) -> openai.APIStatusError:
         """The SDK's exception, with what is known of its cause."""
+        error: openai.APIStatusError = super()._make_status_error(err_msg, body=body, response=response)  # type: ignore[misc]
         why = response.extensions.get(WHY)
         if why is None:
             return error
@@ -83,21 +105,6 @@ class _OnRing:
             return AuthenticationError(error.message, response=response, body=error.body, diagnosis=diagnosis)
         error.diagnosis = diagnosis  # type: ignore[attr-defined]
         return error
-
-    def _keywright_bearer(self, headers: dict[str, str]) -> dict[str, str]:
-        """WebSockets are opened with these headers; nothing of ours is on their way."""
-        keyed = keyed_of(getattr(self, "_client", None))
-        if keyed is None or headers.get("Authorization") != f"Bearer {MARK}":
-            return headers
-        return {**headers, "Authorization": f"Bearer {keyed.key()}"}
-
-    def _keywright_marked(self, headers: typing.Any) -> typing.Any:
-        """Older SDKs begin every request with the headers above; the transport puts the key in, later."""
-        keyed = keyed_of(getattr(self, "_client", None))
-        value = headers.get("Authorization")
-        if keyed is None or not isinstance(value, str) or not keyed.is_ours(value.removeprefix("Bearer ")):
-            return headers
-        return {**headers, "Authorization": f"Bearer {MARK}"}
 
 
 class OpenAI(_OnRing, openai.OpenAI):
@@ -112,18 +119,6 @@ class OpenAI(_OnRing, openai.OpenAI):
         ring = self._keywright_prepare(api_key, keys, options)
         super().__init__(**options)
         self._keywright_take(ring)
-
-    @property
-    def auth_headers(self) -> dict[str, str]:
-        return self._keywright_bearer(super().auth_headers)
-
-    @property
-    def default_headers(self) -> typing.Any:
-        return self._keywright_marked(super().default_headers)
-
-    def _make_status_error(self, err_msg: str, *, body: object, response: typing.Any) -> openai.APIStatusError:
-        error = super()._make_status_error(err_msg, body=body, response=response)
-        return self._keywright_explained(error, response, body)
 
 
 class AsyncOpenAI(_OnRing, openai.AsyncOpenAI):
@@ -141,18 +136,6 @@ class AsyncOpenAI(_OnRing, openai.AsyncOpenAI):
         ring = self._keywright_prepare(api_key, keys, options)
         super().__init__(**options)
         self._keywright_take(ring)
-
-    @property
-    def auth_headers(self) -> dict[str, str]:
-        return self._keywright_bearer(super().auth_headers)
-
-    @property
-    def default_headers(self) -> typing.Any:
-        return self._keywright_marked(super().default_headers)
-
-    def _make_status_error(self, err_msg: str, *, body: object, response: typing.Any) -> openai.APIStatusError:
-        error = super()._make_status_error(err_msg, body=body, response=response)
-        return self._keywright_explained(error, response, body)
 
 
 class _Chat:

@@ -1,28 +1,4 @@
-"""`together_ai.errors`: the exceptions, which are those of the official client of OpenAI."""
+"""`together_ai.errors`: the exceptions."""
 
-from openai import (
-    APIConnectionError,
-    APIError,
-    APIStatusError,
-    APITimeoutError,
-    BadRequestError,
-    InternalServerError,
-    NotFoundError,
-    PermissionDeniedError,
-    RateLimitError,
-)
-
-from keywright._clients import AuthenticationError
-
-__all__ = [
-    "APIConnectionError",
-    "APIError",
-    "APIStatusError",
-    "APITimeoutError",
-    "AuthenticationError",
-    "BadRequestError",
-    "InternalServerError",
-    "NotFoundError",
-    "PermissionDeniedError",
-    "RateLimitError",
-]
+from keywright.compat._errors import *  # noqa: F403
+from keywright.compat._errors import __all__ as __all__
