@@ -164,11 +164,11 @@ def run(program, tmp_path, **more):
 def test_the_interpreter_may_end_during_a_request(emulator, tmp_path):
     """Requests are under way in daemon threads, and in a loop, when the program ends."""
     program = """
-    import asyncio, socket, sys, threading
+    import asyncio, socket, threading
     import keywright
     server = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{server.getsockname()[1]}/v1"
-    key = sys.argv[1] if len(sys.argv) > 1 else "sk-proj-" + "a" * 74 + "T3BlbkFJ" + "b" * 74
+    key = "sk-proj-" + "a" * 74 + "T3BlbkFJ" + "b" * 74
     def call():
         keywright.OpenAI(api_key=key, base_url=url).models.list()
     def call_later():

@@ -3,7 +3,6 @@ fixed one prints the response. The last test prints the table.
 """
 
 import os
-import pathlib
 import pty
 import subprocess
 import sys
@@ -163,7 +162,7 @@ def test_a_program_of_a_page(emulator, tmp_path, name, kind, program, wanted, pa
         raised, told_page, cause = caught.stdout.split()
         assert plain.returncode == 1 and "AuthenticationError" in plain.stderr, shown
         assert (raised, told_page) == ("AuthenticationError", page)
-        assert harness.request  # the page is one that `keywright explain` shows:
+        # The page is one that `keywright explain` shows.
         command = [str(harness.keywright()), "explain", told_page]
         assert subprocess.run(command, capture_output=True, env=surroundings).returncode == 0
         if sys.version_info >= (3, 11):
