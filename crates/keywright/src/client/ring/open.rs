@@ -222,12 +222,13 @@ impl Opening {
         let files = if matches!(file, Err(SourceError::NoFile)) { Vec::new() } else { vec![(path, file)] };
         let discovery = self.resolver.discover(self.provider, &files);
         (looked.asked, looked.hints) = (discovery.asked, discovery.hints);
-        let mut loaded: Vec<Loaded> = discovery.found.into_iter().map(|found| self.inspected(given(found))).collect();
+        let loaded: Vec<Loaded> = discovery.found.into_iter().map(|found| self.inspected(given(found))).collect();
         #[cfg(feature = "keyring")]
         if !loaded.iter().any(|(_, value)| value.is_ok()) {
             let stored = crate::store::KeyStore::of(&self.resolver).discover(&[self.provider]).await;
-            loaded.extend(stored.keys.into_iter().map(|kept| self.inspected(given(kept.found))));
+            let kept = stored.keys.into_iter().map(|kept| self.inspected(given(kept.found)));
             looked.asked.asked.extend(stored.asked);
+            return loaded.into_iter().chain(kept).collect();
         }
         loaded
     }
