@@ -32,7 +32,7 @@ impl Pace {
         if again != Some(Duration::ZERO) || self.lease.load(Ordering::Relaxed) > now.0 {
             return false;
         }
-        self.lease.store(now.after(LEASE_RETRY).0, Ordering::Relaxed);
+        self.lease.store(now.after(FIRST).0, Ordering::Relaxed);
         true
     }
 
@@ -59,7 +59,6 @@ impl Pace {
     }
 }
 
-const LEASE_RETRY: Duration = Duration::from_secs(5);
 const FIRST: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(60);
 /// Enough for the longest wait, and no overflow.
@@ -92,7 +91,7 @@ mod tests {
         let pace = Pace::default();
         assert!(due(60_000, |now| pace.lease_due(None, now)).is_empty());
         assert!(due(60_000, |now| pace.lease_due(Some(Duration::from_secs(1)), now)).is_empty());
-        assert_eq!(due(12_000, |now| pace.lease_due(Some(Duration::ZERO), now)), [1_000, 6_000, 11_000]);
+        assert_eq!(due(6_000, |now| pace.lease_due(Some(Duration::ZERO), now)), [1_000, 3_000, 5_000]);
     }
 
     #[test]
