@@ -148,6 +148,9 @@ async fn a_service_account_key_works_until_it_is_deleted() {
     assert_eq!(chat(&emulator, "openai", made_key).await.header("openai-project"), "proj_x");
     let listed = get(&emulator, "/openai/v1/organization/projects/proj_x/api_keys", &admin).await;
     assert!(!listed.text().contains(made_key));
+    let key_id = listed.json()["data"][0]["id"].as_str().unwrap().to_owned();
+    let alone = format!("/openai/v1/organization/projects/proj_x/api_keys/{key_id}");
+    assert_eq!(delete(&emulator, &alone, &admin).await.status, 400, "its account goes, or nothing");
     delete(&emulator, &format!("{path}/{}", made["id"].as_str().unwrap()), &admin).await;
     assert_eq!(chat(&emulator, "openai", made_key).await.status, 401);
 }

@@ -38,7 +38,7 @@ pub(crate) async fn handle(call: &mut Call, path: &[&str]) -> Result<Reply, Fail
             Ok(ok(&make_key(call, project, &account, name)?))
         }
         ("GET", ["projects", project, "api_keys"]) => Ok(keys(call, project)),
-        ("DELETE", ["projects", project, "api_keys", id]) => delete_key(call, project, id),
+        ("DELETE", ["projects", project, "api_keys", id]) => delete_alone(call, project, id),
         _ => Err(lost(call, "O26")),
     }
 }
@@ -92,6 +92,16 @@ fn delete(call: &Call, project: &str, id: &str) -> Result<Reply, Failure> {
     }
     let object = "organization.project.service_account.deleted";
     Ok(ok(&json!({"object": object, "id": id, "deleted": true})))
+}
+
+/// openai-python's `projects.api_keys.delete`: "an error if the key belonged to a service account". Which one is not known.
+fn delete_alone(call: &Call, project: &str, id: &str) -> Result<Reply, Failure> {
+    let key = call.shared.store.value(keys_of(project), id);
+    if key.is_some_and(|key| key["owner"]["type"] == "service_account") {
+        let says = "API keys of service accounts cannot be deleted; delete the service account instead.";
+        return Err(Failure::new("X400", 400, says.to_owned()));
+    }
+    delete_key(call, project, id)
 }
 
 fn delete_key(call: &Call, project: &str, id: &str) -> Result<Reply, Failure> {
