@@ -130,19 +130,39 @@ fn says(key: &KeySeen) -> String {
     worst.map(|finding| format!("{}: {}", place(key), finding.says)).or_else(live).unwrap_or_else(|| place(key))
 }
 
-/// Tells a person why nothing starts: each diagnosis, then the end.
-pub(crate) fn tell(unmet: &[Unmet], terminal: &Terminal) {
+/// What an unmet gate keeps from happening.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// A start.
+    Start,
+    /// Another configuration taking over.
+    Reload,
+}
+
+/// Tells a person why it does not happen: each diagnosis, then the end.
+pub(crate) fn tell(unmet: &[Unmet], kept: Kept, terminal: &Terminal) {
     for Unmet { place, diagnosis, .. } in unmet {
         diagnosis::tell(diagnosis, place, terminal);
         terminal.tell(diagnosis::page_line(diagnosis));
     }
-    let reasons: Vec<String> = unmet.iter().map(Unmet::reason).collect();
-    terminal.tell(format_args!("{} not started: {}", paint(Role::Error, "error:"), reasons.join("; ")));
+    let what = match kept {
+        Kept::Start => "not started",
+        Kept::Reload => "not taken over",
+    };
+    terminal.tell(format_args!("{} {what}: {}", paint(Role::Error, "error:"), reasons(unmet).join("; ")));
+}
+
+/// Why, one a provider.
+pub(crate) fn reasons(unmet: &[Unmet]) -> Vec<String> {
+    unmet.iter().map(Unmet::reason).collect()
 }
 
 /// The same as one event for programs.
-pub(crate) fn event(unmet: &[Unmet]) -> Value {
+pub(crate) fn event(unmet: &[Unmet], kept: Kept) -> Value {
     let diagnoses: Vec<&Diagnosis> = unmet.iter().map(|unmet| &unmet.diagnosis).collect();
-    let reasons: Vec<String> = unmet.iter().map(Unmet::reason).collect();
-    json!({"schema": 1, "event": "not_started", "reasons": reasons, "diagnoses": diagnoses})
+    let name = match kept {
+        Kept::Start => "not_started",
+        Kept::Reload => "not_reloaded",
+    };
+    json!({"schema": 1, "event": name, "reasons": reasons(unmet), "diagnoses": diagnoses})
 }

@@ -170,6 +170,21 @@ fn the_start_of_a_service_is_one_event_for_programs() {
 }
 
 #[test]
+fn a_configuration_without_what_is_required_does_not_take_over() {
+    let (emulator, place) = with_state(KeyState::Valid);
+    let mut running = place.start(&["serve", "--require", "openai"], "listening");
+    let place = place.file("keywright.toml", "[gateway]\nlisten = \"127.0.0.1:0\"\n");
+    running.signal(Signal::HUP);
+    running.wait_for_stderr("not taken over: openai is required");
+    running.wait_for_stderr("as it was before");
+    let _place = place.file("keywright.toml", &configuration(&emulator.base_url("openai")));
+    running.signal(Signal::HUP);
+    running.wait_for_stderr("was read again");
+    running.signal(Signal::TERM);
+    running.end().code(0);
+}
+
+#[test]
 fn a_stranger_on_the_way_is_no_verdict() {
     let portal = Server::answering(
         "HTTP/1.1 302 Found\r\nlocation: http://portal.example/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",

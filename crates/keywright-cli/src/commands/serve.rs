@@ -16,7 +16,7 @@ use super::config::{DEFAULT_FILE, load};
 use crate::asking::{self, Attendant};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::gate::{self, Gate};
+use crate::gate::{self, Gate, Kept};
 use crate::key_report::{KeyReport, KeySeen};
 use crate::logging::{self, LogFormat};
 use crate::memory::Forget;
@@ -85,8 +85,8 @@ async fn serve(args: &Args, config: Config, mut file: FileWatch, terminal: &Term
     let memory = args.forget.open(&config.gateway, &resolver, terminal);
     let report = look::keys(&config, args.gate.live, &resolver, memory.as_ref(), terminal).await;
     show(&report, args, terminal)?;
-    if let Some(exit) = stopped(&report, args, terminal) {
-        return Ok(exit);
+    if !unmet(&report, Kept::Start, args, terminal).is_empty() {
+        return Ok(Exit::Unhealthy);
     }
     if args.check {
         let healthy = every_provider_can_serve(&config, &report) && report.required().is_ok();
@@ -151,14 +151,13 @@ fn show(report: &KeyReport, args: &Args, terminal: &Terminal) -> Result<(), CliE
     Ok(())
 }
 
-/// What keeps the gateway from starting, told; `None` when nothing does.
-fn stopped(report: &KeyReport, args: &Args, terminal: &Terminal) -> Option<Exit> {
+/// Why the gateway does not start, or take over a configuration; told, and nothing where nothing is wrong.
+fn unmet(report: &KeyReport, kept: Kept, args: &Args, terminal: &Terminal) -> Vec<String> {
     let unmet = args.gate.unmet(report, |provider| look::searched(provider, report, &args.config));
-    if unmet.is_empty() {
-        return None;
+    if !unmet.is_empty() {
+        tell(args, terminal, || gate::event(&unmet, kept), || gate::tell(&unmet, kept, terminal));
     }
-    tell(args, terminal, || gate::event(&unmet), || gate::tell(&unmet, terminal));
-    Some(Exit::Unhealthy)
+    gate::reasons(&unmet)
 }
 
 /// Standard error gets what happened: as one line of JSON for programs and among JSON logs, else in words.
@@ -207,6 +206,11 @@ async fn reload(gateway: &Gateway, args: &Args, resolver: &Resolver, memory: Opt
     resolver.forget();
     let report = look::keys(&config, false, resolver, memory, terminal).await;
     tell(args, terminal, || report.event(), || report.tell(terminal));
+    let reasons = unmet(&report, Kept::Reload, args, terminal);
+    if !reasons.is_empty() {
+        gateway.reload_failed(&reasons.join("; "));
+        return kept(terminal);
+    }
     if let Err(error) = report.required() {
         gateway.reload_failed(&error.to_string());
         error.report(terminal);

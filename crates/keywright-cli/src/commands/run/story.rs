@@ -9,7 +9,7 @@ use super::rings::Rings;
 use crate::diagnosis;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::gate::{self, Gate, Searched};
+use crate::gate::{self, Gate, Kept, Searched};
 use crate::terminal::{Role, Terminal, paint};
 
 /// How to tell it.
@@ -86,8 +86,8 @@ pub(super) fn stopped(rings: &Rings, gate: &Gate, telling: Telling, terminal: &T
     let unmet = gate.unmet(&rings.report(), |provider| searched_for(provider, rings));
     match (unmet.is_empty(), telling) {
         (true, _) => return None,
-        (false, Telling::Json) => terminal.tell(gate::event(&unmet)),
-        (false, Telling::Text | Telling::Quiet) => gate::tell(&unmet, terminal),
+        (false, Telling::Json) => terminal.tell(gate::event(&unmet, Kept::Start)),
+        (false, Telling::Text | Telling::Quiet) => gate::tell(&unmet, Kept::Start, terminal),
     }
     Some(Exit::Unhealthy)
 }
