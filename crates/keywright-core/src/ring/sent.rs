@@ -24,3 +24,6 @@ impl Sent {
 
 /// How often a request that the provider did not take is sent again on another connection.
 pub const MOST_RESENT: u32 = 2;
+/// How many attempts one request has for each key of its ring, whatever sources hand out meanwhile: its value, the next one of
+/// its source and the last known good one, each with what [`MOST_RESENT`] allows, and one after a pause.
+pub const MOST_ATTEMPTS_PER_KEY: u32 = 3 * (1 + MOST_RESENT) + 1;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use keywright_core::all_out::{AllOut, Together};
 use keywright_core::pins::Pin;
-use keywright_core::ring::{Health, Moment, SHORT_PAUSE, Want, same_moment};
+use keywright_core::ring::{Health, MOST_ATTEMPTS_PER_KEY, Moment, SHORT_PAUSE, Want, same_moment};
 use keywright_core::{Cause, Fingerprint, peek};
 
 use super::key::{Key, Offer};
@@ -124,6 +124,10 @@ impl Attempts {
     /// What to do next.
     pub fn next(&mut self, now: Moment) -> Step {
         self.used = None;
+        // Others may put one new value after another in place meanwhile.
+        if self.attempt >= self.most_attempts() {
+            return Step::Stop(Box::new(self.all_out(now)));
+        }
         if let Some(pause) = self.pause.take() {
             return Step::Wait(pause);
         }
@@ -212,10 +216,17 @@ impl Attempts {
         self.ring.0.keys.iter().enumerate().filter(move |(_, key)| fits(key))
     }
 
-    /// The source of the key that was just refused: a changed value is a rotation, not a failure.
+    fn most_attempts(&self) -> u32 {
+        u32::try_from(self.ring.0.keys.len()).unwrap_or(u32::MAX).saturating_mul(MOST_ATTEMPTS_PER_KEY)
+    }
+
+    /// The source of the key that was just refused: a changed value is a rotation, not a failure. Once for each request, or
+    /// a source that hands out one bad value after another would never let it end.
     fn source_of_refused(&mut self, now: Moment) -> Option<Errand> {
         let key = self.refused.take()?;
-        if key.begin_read(now) {
+        let at = self.ring.0.keys.iter().position(|known| Arc::ptr_eq(known, &key))?;
+        if !self.read.contains(&at) && key.begin_read(now) {
+            self.read.push(at);
             return Some(Errand::new(key));
         }
         if !key.is_read(now) {

@@ -1,5 +1,6 @@
 //! Where the keys of a ring come from, and what stands in for them.
 
+use keywright_core::ring::MOST_ATTEMPTS_PER_KEY;
 use tempfile::TempDir;
 
 use super::*;
@@ -41,6 +42,35 @@ async fn a_source_that_mends_itself_while_its_key_is_out_is_seen_by_the_next_req
     std::fs::write(home.path().join(".env"), assigned("BBBB")).expect("written");
     assert!(matches!(world.chat(&ring, now().after(Duration::from_secs(1))).await, End::Delivered));
     assert_eq!(world.asked.join(" "), "AAAA BBBB");
+}
+
+/// Has a request refused again and again, and puts another value into the source each time. Tells how often it was sent.
+async fn sent_to_a_source_that_always_changes(read_by_others: bool) -> u32 {
+    let home = tempfile::tempdir().expect("a folder");
+    let ring = of_dotenv(&home, &assigned("AAAA"), None).await.expect("a key");
+    let call = Call { method: "POST", path: PATH, body: BODY };
+    let mut attempts = ring.begin(&call);
+    for turn in 0..100 {
+        match attempts.next(now()) {
+            Step::Read(errand) => ring.read(errand).await,
+            Step::Wait(_) => {}
+            Step::Stop(_) => break,
+            Step::Send(_) => {
+                std::fs::write(home.path().join(".env"), assigned(&format!("B{turn:03}"))).expect("written");
+                assert_eq!(told(&mut attempts, &revoked(), now()), Verdict::Again);
+                if let (true, Step::Read(errand)) = (read_by_others, ring.begin(&call).next(now())) {
+                    ring.read(errand).await;
+                }
+            }
+        }
+    }
+    attempts.attempt()
+}
+
+#[tokio::test]
+async fn a_request_ends_over_a_source_that_has_another_bad_value_at_each_read() {
+    assert_eq!(sent_to_a_source_that_always_changes(false).await, 2);
+    assert_eq!(sent_to_a_source_that_always_changes(true).await, MOST_ATTEMPTS_PER_KEY);
 }
 
 fn memory(home: &TempDir) -> Memory {
