@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use crate::cause::Cause;
+use crate::cause::{Cause, Verdict};
 use crate::diagnosis::{Confidence, Diagnosis, Fix, Witness};
 use crate::pins::Pin;
 use crate::provider::ProviderSpec;
@@ -105,6 +105,28 @@ pub struct AllOut {
     pub diagnosis: Diagnosis,
     /// When the first key is looked at again.
     pub retry_after: Duration,
+    /// Whether a key only rests: another try after that is of use.
+    pub rests: bool,
+}
+
+/// Who is told that no key is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// A caller of the gateway. The keys are not its own, and what it shows to the gateway is fine.
+    Caller,
+    /// A program that holds the keys itself.
+    Holder,
+}
+
+/// How that is said over HTTP, in the terms of OpenAI's SDKs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// Whether the SDK's own retries are of use (`x-should-retry`).
+    pub should_retry: bool,
+    /// How long to wait before the next try (`retry-after`).
+    pub retry_after: Duration,
 }
 
 /// What all keys of a provider have in common.
@@ -151,12 +173,26 @@ impl AllOut {
         }
         message.push('.');
         let retry_after = together.retry_after.unwrap_or(SOON).max(SOON);
-        Self { message, diagnosis, retry_after }
+        let rests = keys.iter().any(|key| key.why.cause == Some(Cause::RateLimit));
+        Self { message, diagnosis, retry_after, rests }
     }
 
     /// The cause to name first.
     pub const fn cause(&self) -> Cause {
         self.diagnosis.cause
+    }
+
+    /// The answer. A caller of the gateway never gets a 429 for a key's problem, nor a 401 while its own key is fine, and the
+    /// gateway has tried what there is. A program that holds the keys gets what the provider would say to a single key.
+    pub const fn reply(&self, told: Told) -> Reply {
+        let cause = self.cause();
+        let (status, should_retry) = match (told, cause.verdict()) {
+            (Told::Caller, _) => (503, false),
+            (Told::Holder, Verdict::Auth) => (401, self.rests),
+            (Told::Holder, _) if matches!(cause, Cause::RateLimit) => (429, true),
+            (Told::Holder, Verdict::NotAuth | Verdict::Unrecognised) => (503, self.rests),
+        };
+        Reply { status, should_retry, retry_after: self.retry_after }
     }
 
     /// The first thing to do, in one line.
@@ -176,3 +212,40 @@ fn said(cause: Cause) -> String {
 const IN_ONE_MOMENT: &str =
     "All keys were refused in the same moment: look at the provider, the clock or the way out before the keys";
 const SOON: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::Catalogue;
+
+    fn all_out(whys: &[Why], last: Option<Cause>) -> AllOut {
+        let provider = Catalogue::builtin().provider("openai").expect("in the catalogue");
+        let retry_after = Some(Duration::from_secs(20));
+        let together = Together { provider, pin: None, last, in_one_moment: false, retry_after };
+        let key =
+            |why: &Why| KeyOut { masked: "sk-…AAAA".to_owned(), place: "the first".to_owned(), why: why.clone() };
+        AllOut::of(&together, &whys.iter().map(key).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn who_holds_the_keys_hears_what_the_provider_would_say_and_a_caller_of_the_gateway_does_not() {
+        let rests = Why::standing(Standing::Resting(Moment(20_000)), Moment(0));
+        let out = |cause| Why::out(Diagnosis::new("openai", cause, Confidence::Likely));
+        let cases = [
+            (vec![rests.clone()], None, 429, true),
+            (vec![Why::standing(Standing::Ready, Moment(0))], Some(Cause::RateLimit), 429, true),
+            (vec![out(Cause::InvalidKey)], None, 401, false),
+            (vec![out(Cause::InvalidKey), rests.clone()], None, 401, true),
+            (vec![out(Cause::QuotaExhausted)], None, 503, false),
+            (vec![out(Cause::QuotaExhausted), rests], None, 503, true),
+            (vec![Why::other_project()], None, 401, false),
+        ];
+        for (whys, last, status, should_retry) in cases {
+            let all_out = all_out(&whys, last);
+            let retry_after = Duration::from_secs(20);
+            assert_eq!(all_out.reply(Told::Holder), Reply { status, should_retry, retry_after }, "{whys:?}");
+            let to_caller = Reply { status: 503, should_retry: false, retry_after };
+            assert_eq!(all_out.reply(Told::Caller), to_caller, "{whys:?}");
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use keywright_core::Cause;
-use keywright_core::all_out::{AllOut, KeyOut, Together, Why};
+use keywright_core::all_out::{AllOut, KeyOut, Together, Told, Why};
 use keywright_core::pins::Pin;
 use keywright_core::ring::{Health, Moment, same_moment};
 
@@ -27,8 +27,9 @@ pub(crate) fn refusal(upstream: &Upstream, pin: Option<&Pin>, model: Option<&str
         retry_after: upstream.ring().iter().filter_map(|key| key.health().due_at()).min().map(|due| now.until(due)),
     };
     let all_out = AllOut::of(&together, &keys);
-    let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, all_out.cause(), all_out.message.clone())
-        .retry_after(all_out.retry_after);
+    let reply = all_out.reply(Told::Caller);
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    let refusal = Refusal::new(status, all_out.cause(), all_out.message.clone()).retry_after(reply.retry_after);
     match all_out.fix() {
         Some(fix) => refusal.help(fix),
         None => refusal,

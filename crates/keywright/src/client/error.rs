@@ -64,7 +64,7 @@ impl Error {
     }
 
     pub(super) fn of_all_out(out: AllOut) -> Self {
-        let AllOut { message, diagnosis, retry_after } = out;
+        let AllOut { message, diagnosis, retry_after, .. } = out;
         Self::of_failure(Failure { diagnosis, status: None, message: Some(message), retry_after: Some(retry_after) })
     }
 
