@@ -39,7 +39,9 @@ impl Place {
         match &before {
             Some(old) if old.secret.matches(key) => {}
             // It may work, and nobody asked for its end.
-            Some(old) => rotate::replace(&self.store, provider, old, key, Look::Unknown).await?,
+            Some(old) => {
+                rotate::replace(&self.store, provider, old, key, Look::Unknown).await?;
+            }
             None => stored.put(&self.store, resolver, terminal).await?,
         }
         stored.note(resolver);

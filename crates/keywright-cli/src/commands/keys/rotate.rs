@@ -2,9 +2,11 @@
 
 mod admin;
 mod outcome;
+#[cfg(test)]
+mod tests;
 
-use keywright::sources::{Found, Resolver};
-use keywright::store::KeyStore;
+use keywright::sources::{Found, Reference, Resolver};
+use keywright::store::{KeyStore, StoreError};
 use keywright_core::ring::Look;
 use keywright_core::{ProviderSpec, Secret};
 use serde_json::json;
@@ -62,48 +64,89 @@ pub(super) async fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliErr
         return Err(CliError::Unmet { message: "that is the key that is stored already".to_owned(), help });
     }
     let look = add::asked(provider, &new, &resolver, terminal).await?;
-    replace(&store, provider, &old, &new, look).await?;
+    let replaced = replace(&store, provider, &old, &new, look).await?;
     Noted::open(&resolver).note(provider, &new, &old.reference.to_string(), Some(look));
-    tell(args, provider, &old, &new, look, terminal)?;
-    Ok(if look == Look::Works { Exit::Healthy } else { Exit::Unknown })
+    let proved = look == Look::Works;
+    tell(args, provider, (&old, &new), proved, &replaced, terminal)?;
+    Ok(if proved { Exit::Healthy } else { Exit::Unknown })
 }
 
-/// At every moment one of the two is stored: the old key is copied before the new one takes its place.
+/// The new key is stored in the place of the old one.
+#[derive(Debug)]
+pub(super) struct Replaced {
+    /// Why the copy of the old key could not be taken out, where the new one makes it needless.
+    left: Option<StoreError>,
+}
+
+impl Replaced {
+    /// What is left to do in the store, in words.
+    fn remains(&self, provider: &ProviderSpec) -> Option<String> {
+        let why = self.left.as_ref()?;
+        Some(format!(
+            "the copy `previous` of the old key is still stored ({why}): `keywright keys test {}` drops it",
+            provider.id
+        ))
+    }
+}
+
+/// At every moment one of the two is stored: the old key is copied before the new one takes its place. An error means
+/// that the new one is not stored.
 pub(super) async fn replace(
-    store: &KeyStore,
+    store: &impl Writes,
     provider: &ProviderSpec,
     old: &Found,
     new: &Secret,
     look: Look,
-) -> Result<(), CliError> {
+) -> Result<Replaced, StoreError> {
     let previous = store.place_of_previous(provider, &old.reference)?;
     store.put(&previous, &old.secret).await?;
     store.put(&old.reference, new).await?;
-    if look == Look::Works {
-        store.remove(&previous).await?;
+    let left = if look == Look::Works { store.remove(&previous).await.err() } else { None };
+    Ok(Replaced { left })
+}
+
+/// What a replacement asks of a store.
+pub(super) trait Writes {
+    fn place_of_previous(&self, provider: &ProviderSpec, reference: &Reference) -> Result<Reference, StoreError>;
+    async fn put(&self, reference: &Reference, key: &Secret) -> Result<(), StoreError>;
+    async fn remove(&self, reference: &Reference) -> Result<bool, StoreError>;
+}
+
+impl Writes for KeyStore {
+    fn place_of_previous(&self, provider: &ProviderSpec, reference: &Reference) -> Result<Reference, StoreError> {
+        Self::place_of_previous(self, provider, reference)
     }
-    Ok(())
+
+    async fn put(&self, reference: &Reference, key: &Secret) -> Result<(), StoreError> {
+        Self::put(self, reference, key).await
+    }
+
+    async fn remove(&self, reference: &Reference) -> Result<bool, StoreError> {
+        Self::remove(self, reference).await
+    }
 }
 
 fn tell(
     args: &Args,
     provider: &ProviderSpec,
-    old: &Found,
-    new: &Secret,
-    look: Look,
+    (old, new): (&Found, &Secret),
+    proved: bool,
+    replaced: &Replaced,
     terminal: &Terminal,
 ) -> Result<(), CliError> {
     let (out, into) = (old.secret.masked(), new.masked());
-    let proved = look == Look::Works;
     if args.json {
         terminal.out_json(&json!({
             "schema": 1, "provider": provider.id, "reference": old.reference.to_string(), "masked": into,
-            "replaced": out, "proved": proved, "previous_kept": !proved,
+            "replaced": out, "proved": proved, "previous_kept": !proved || replaced.left.is_some(),
         }))?;
         return Ok(());
     }
     let word = if proved { paint(Role::Good, "[ok]") } else { paint(Role::Warning, "[warn]") };
     terminal.out(format_args!("{word} {into} took the place of {out} ({})", old.reference))?;
+    if let Some(remains) = replaced.remains(provider) {
+        terminal.tell(format_args!("  next: {remains}"));
+    }
     if proved {
         let page = provider.keys_url.as_deref().unwrap_or(&provider.name);
         terminal.tell(format_args!("  next: the old key still works until you revoke it at {page}"));

@@ -14,7 +14,7 @@ use super::super::live::{self, Candidate};
 use super::super::noted::Noted;
 use super::super::{entered, place, stored};
 use super::outcome::{Outcome, Work};
-use super::{Args, replace};
+use super::{Args, Writes, replace};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::terminal::Terminal;
@@ -98,11 +98,11 @@ pub(super) async fn run(args: &Args, provider: &'static ProviderSpec, terminal: 
 }
 
 /// Stores the new key in the place of the old one; whether the old one may end now.
-async fn take_over(
+pub(super) async fn take_over(
     work: &Work<'_>,
     made: &Made,
     look: Look,
-    store: &KeyStore,
+    store: &impl Writes,
     resolver: &Resolver,
     outcome: &mut Outcome,
 ) -> bool {
@@ -115,16 +115,22 @@ async fn take_over(
     }
     // A copy of the old key is kept for as long as it has to serve again.
     let kept = if args.admin.keep_old { Look::Unknown } else { look };
-    if let Err(error) = replace(store, provider, old, &made.key, kept).await {
-        outcome.failed(format!("the new key could not be stored: {error}"), "mend the store and run it again");
-        outcome.remains(format!("delete the new key, which is stored nowhere: {}", named(made)));
-        return false;
-    }
+    let replaced = match replace(store, provider, old, &made.key, kept).await {
+        Ok(replaced) => replaced,
+        Err(error) => {
+            outcome.failed(format!("the new key could not be stored: {error}"), "mend the store and run it again");
+            outcome.remains(format!("delete the new key, which is stored nowhere: {}", named(made)));
+            return false;
+        }
+    };
     outcome.stored = true;
+    if let Some(remains) = replaced.remains(provider) {
+        outcome.remains_here(remains);
+    }
     Noted::open(resolver).note(provider, &made.key, &old.reference.to_string(), Some(look));
     if look == Look::Unknown {
         outcome.unproved();
-        outcome.remains(format!("ask again with `keywright keys test {}`", provider.id));
+        outcome.remains_here(format!("ask again with `keywright keys test {}`", provider.id));
         outcome.remains(format!("then delete the old key: {}", work.plan.end));
     }
     look == Look::Works && !args.admin.keep_old

@@ -27,6 +27,7 @@ pub(super) struct Outcome {
     pub(super) ended: bool,
     unproved: bool,
     failed: Option<(String, String)>,
+    here: Vec<String>,
     remains: Vec<String>,
 }
 
@@ -43,8 +44,19 @@ impl Outcome {
         self.failed = Some((why, help.to_owned()));
     }
 
+    /// What is left to do on this machine.
+    pub(super) fn remains_here(&mut self, what: String) {
+        self.here.push(what);
+    }
+
+    /// What is left to do at the provider.
     pub(super) fn remains(&mut self, what: String) {
         self.remains.push(what);
+    }
+
+    /// All that is left, in the order in which it is done.
+    fn by_hand(&self) -> impl Iterator<Item = &String> {
+        self.here.iter().chain(&self.remains)
     }
 
     fn exit(&self) -> Exit {
@@ -98,7 +110,7 @@ impl Work<'_> {
             terminal.tell(format_args!("{} {why}", paint(Role::Error, "error:")));
             terminal.tell(format_args!("  {} {help}", paint(Role::Pointer, "= help:")));
         }
-        for what in &outcome.remains {
+        for what in outcome.by_hand() {
             terminal.tell(format_args!("  by hand: {what}"));
         }
         if let Some(page) = self.provider.keys_url.as_ref().filter(|_| !outcome.remains.is_empty()) {
@@ -127,7 +139,7 @@ impl Work<'_> {
         Ok(terminal.out(format_args!("     {end}"))?)
     }
 
-    fn json(&self, outcome: &Outcome) -> Value {
+    pub(super) fn json(&self, outcome: &Outcome) -> Value {
         let (masked, id) = outcome.made.clone().unzip();
         let plan = self.plan;
         let by_hand = matches!(plan.end, End::ByHand { .. });
@@ -140,7 +152,7 @@ impl Work<'_> {
             "dry_run": self.args.admin.dry_run, "replaced": self.old.secret.masked(), "masked": masked,
             "new_key": id.flatten(), "stored": outcome.stored, "proved": outcome.stored && !outcome.unproved,
             "old_deleted": outcome.ended, "error": outcome.failed.as_ref().map(|(why, _)| why),
-            "by_hand": outcome.remains,
+            "by_hand": outcome.by_hand().collect::<Vec<_>>(),
         })
     }
 }
