@@ -2,7 +2,6 @@
 
 use keywright::http::Origin;
 use keywright::sources::Environment;
-use keywright_core::provider::{VariableRole, VariableStanding};
 use keywright_core::{Catalogue, page};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -21,18 +20,15 @@ struct Facts<'a> {
 
 /// What a client has to know of a provider: its id and name, the base URL for an SDK, the model for calls that name none.
 ///
-/// A base URL that is given, or set in the variables of the provider's SDKs, counts before the provider's own; it may
+/// A base URL that is given, or set in the variables that its clients read, counts before the provider's own; it may
 /// or may not end in the usual path. A provider is also found by the base URL that leads to it.
 #[pyfunction]
 #[pyo3(signature = (provider, base_url = None))]
 pub(crate) fn facts(py: Python<'_>, provider: &str, base_url: Option<&str>) -> PyResult<Py<PyAny>> {
     let named = spec(provider)?;
     let http = &named.http;
-    let mut variables =
-        named.variables_of(VariableRole::BaseUrl).filter(|it| it.standing == VariableStanding::Official);
-    let set = variables.find_map(|it| Environment::process().text(&it.name)).filter(|url| !url.trim().is_empty());
-    let url = base_url.map(str::to_owned).or(set).unwrap_or_else(|| http.origin.clone());
-    let origin = Origin::parse(&url, &http.sdk_base).map_err(|error| PyValueError::new_err(error.to_string()))?;
+    let origin = Origin::of_client(named, base_url, &Environment::process());
+    let origin = origin.map_err(|error| PyValueError::new_err(error.to_string()))?;
     let owner = Catalogue::builtin().provider_of_host(origin.host()).unwrap_or(named);
     let facts = Facts {
         id: &owner.id,

@@ -7,14 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::uri::{Authority, Scheme, Uri};
-use keywright_core::Cause;
+use keywright_core::inspect::base_url::{variables, without_ending};
 use keywright_core::inspect::reach::Step;
+use keywright_core::{Cause, ProviderSpec};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 pub use self::stream::Stream;
+use crate::sources::Environment;
 use crate::trust::ExtraTrust;
 use crate::tunnel::{Tunnel, TunnelError};
 
@@ -61,6 +63,25 @@ impl Origin {
         let port = authority.port_u16().unwrap_or(if encrypted { 443 } else { 80 });
         let host = authority.host().trim_matches(['[', ']']).to_owned();
         Ok(Self { encrypted, host, port, authority, prefix })
+    }
+
+    /// Where a client of this provider goes: the base URL that it was given, else what the variables say that the provider's
+    /// clients read, else the provider itself.
+    ///
+    /// # Errors
+    /// As [`Origin::parse`].
+    pub fn of_client(
+        provider: &ProviderSpec,
+        given: Option<&str>,
+        environment: &Environment,
+    ) -> Result<Self, OriginError> {
+        let set = |name: &str| environment.text(name).filter(|value| !value.trim().is_empty());
+        let of_environment = || {
+            variables(provider)
+                .find_map(|variable| Some(without_ending(&set(&variable.name)?, provider, &variable.name)))
+        };
+        let url = given.map(str::to_owned).or_else(of_environment).unwrap_or_else(|| provider.http.origin.clone());
+        Self::parse(&url, &provider.http.sdk_base)
     }
 
     /// The host, an IPv6 address without brackets.
@@ -334,6 +355,40 @@ mod tests {
         }
         let local = Origin::parse("http://127.0.0.1:4200/openai", "/v1").expect("a URL");
         assert_eq!((local.prefix(), local.authority().as_str()), ("/openai", "127.0.0.1:4200"));
+    }
+
+    #[test]
+    fn a_client_goes_where_it_is_told_else_where_the_variables_lead_else_to_the_provider() {
+        let cases = [
+            ("openai", None, None, "https://api.openai.com"),
+            ("openai", None, Some(("OPENAI_BASE_URL", "https://proxy.example/v1")), "https://proxy.example"),
+            ("openai", None, Some(("OPENAI_API_BASE", "https://proxy.example/v1")), "https://proxy.example"),
+            ("openai", None, Some(("OPENAI_BASE_URL", "  ")), "https://api.openai.com"),
+            ("fireworks", None, Some(("FIREWORKS_BASE_URL", "https://proxy.example")), "https://proxy.example"),
+            (
+                "fireworks",
+                None,
+                Some(("FIREWORKS_API_BASE", "https://proxy.example/inference/v1")),
+                "https://proxy.example",
+            ),
+            (
+                "fireworks",
+                None,
+                Some(("FIREWORKS_API_BASE", "https://proxy.example/inference")),
+                "https://proxy.example",
+            ),
+            (
+                "openai",
+                Some("https://given.example/v1"),
+                Some(("OPENAI_BASE_URL", "https://proxy.example")),
+                "https://given.example",
+            ),
+        ];
+        for (id, given, set, expected) in cases {
+            let provider = keywright_core::Catalogue::builtin().provider(id).expect("in the catalogue");
+            let origin = Origin::of_client(provider, given, &Environment::given(set)).expect("a URL");
+            assert_eq!(origin.to_string(), expected, "{given:?} {set:?}");
+        }
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use keywright_core::inspect::base_url::{variables, without_ending};
 use keywright_core::inspect::proxy::{Way, way};
 use keywright_core::{Catalogue, ProviderSpec, Secret};
 
@@ -123,22 +122,11 @@ impl Builder {
     /// # Errors
     /// As [`Builder::build`].
     pub async fn open(self) -> Result<Client, Error> {
-        let origin = self.origin()?;
+        let origin = Origin::of_client(self.provider, self.base_url.as_deref(), &self.environment)?;
         let connector = self.connector(&origin)?;
         let ring = self.opening.open().await.map_err(|diagnosis| Error::of_diagnosis(*diagnosis))?;
         let transport = Transport::new(connector, origin, self.limits);
         Ok(Client(std::sync::Arc::new(Shared { ring, transport, model: self.model })))
-    }
-
-    fn origin(&self) -> Result<Origin, Error> {
-        let provider = self.provider;
-        let set = |name: &str| self.environment.text(name).filter(|value| !value.trim().is_empty());
-        let of_environment = || {
-            variables(provider)
-                .find_map(|variable| Some(without_ending(&set(&variable.name)?, provider, &variable.name)))
-        };
-        let url = self.base_url.clone().or_else(of_environment).unwrap_or_else(|| provider.http.origin.clone());
-        Ok(Origin::parse(&url, &provider.http.sdk_base)?)
     }
 
     /// Goes through the proxy that programs here go through; a plain address is reached directly: a proxy would read the key.
