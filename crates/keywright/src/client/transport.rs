@@ -38,7 +38,7 @@ impl Default for Limits {
 #[derive(Debug)]
 pub(super) struct Transport {
     dial: Dial,
-    /// One for each runtime that uses the client: a connection ends with the runtime that drives it. The newest is last.
+    /// One for each runtime that uses the client: a connection ends with the runtime that drives it. The one used last is last.
     pools: Mutex<Vec<(Id, Connections)>>,
     pub(super) origin: Arc<Origin>,
     pub(super) limits: Limits,
@@ -65,8 +65,9 @@ impl Transport {
     fn pool(&self) -> Connections {
         let id = Handle::current().id();
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, pool)) = pools.iter().find(|(of, _)| *of == id) {
-            return pool.clone();
+        if let Some(at) = pools.iter().position(|(of, _)| *of == id) {
+            pools[at..].rotate_left(1);
+            return pools[pools.len() - 1].1.clone();
         }
         if pools.len() == MOST_RUNTIMES {
             pools.remove(0);
@@ -195,3 +196,29 @@ impl Write for Line {
 const LONGEST_IDLE: Duration = Duration::from_secs(30);
 /// Programs have one runtime, rarely more.
 const MOST_RUNTIMES: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::{Builder, Runtime};
+
+    use super::*;
+    use crate::http::Versions;
+
+    #[test]
+    fn the_connections_that_go_first_are_those_of_the_runtime_that_was_used_longest_ago() {
+        let runtimes: Vec<Runtime> =
+            (0..=MOST_RUNTIMES).map(|_| Builder::new_current_thread().build().expect("a runtime")).collect();
+        let limits = Limits::default();
+        let connector = Connector::new(limits.connection, Versions::default()).expect("a connector");
+        let origin = Origin::parse("https://api.example.com", "").expect("a URL");
+        let transport = Transport::new(connector, origin, limits);
+        let last = MOST_RUNTIMES;
+        for used in (0..last).chain([0, last]) {
+            let _inside = runtimes[used].enter();
+            let _ = transport.pool();
+        }
+        let known: Vec<Id> = transport.pools.lock().expect("no panic").iter().map(|(id, _)| *id).collect();
+        let expected: Vec<Id> = (2..last).chain([0, last]).map(|at| runtimes[at].handle().id()).collect();
+        assert_eq!(known, expected);
+    }
+}
