@@ -1,9 +1,11 @@
 //! Drives one request over the ring: does what each step says, and tells what came of it.
 
+use std::borrow::Cow;
+
 use bytes::{Bytes, BytesMut};
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderName};
 use http::response::Parts;
-use http::{Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use keywright_core::reading::Reading;
 use keywright_core::{Diagnosis, Redactor, paths};
 
@@ -96,7 +98,9 @@ impl Shared {
                     return Ok(Some(End::Good(Response::from_parts(head, body))));
                 }
                 Verdict::Fail(diagnosis) => {
-                    let body = scrubbed(&read, &self.ring.redactor());
+                    let (mut head, redactor) = (head, lease.redactor(&self.ring));
+                    scrub(&mut head.headers, &redactor);
+                    let body = Bytes::from(redactor.redact(&read).into_owned());
                     return Ok(Some(End::Bad(Box::new(Bad { head, body, diagnosis }))));
                 }
                 Verdict::MoreBody => match body.piece().await {
@@ -141,6 +145,65 @@ fn failed(attempts: &mut Attempts, unanswered: &Unanswered) -> Result<Option<End
     }
 }
 
-fn scrubbed(body: &[u8], redactor: &Redactor) -> Bytes {
-    Bytes::from(redactor.redact(body).into_owned())
+/// A provider may say in a header what it was sent.
+fn scrub(headers: &mut HeaderMap, redactor: &Redactor) {
+    for value in headers.values_mut() {
+        if let Cow::Owned(masked) = redactor.redact(value.as_bytes()) {
+            *value = HeaderValue::from_bytes(&masked).unwrap_or(HeaderValue::from_static(""));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::client::Client;
+    use crate::sources::{Environment, Resolver};
+
+    struct Chat;
+
+    impl Remake for Chat {
+        async fn make(&self) -> Result<Request<Outgoing>, Error> {
+            let body = Outgoing::Whole(Some(Bytes::from_static(b"{}")));
+            Ok(Request::post("/v1/chat/completions").body(body).expect("a request"))
+        }
+    }
+
+    /// A provider that refuses one request and says back what it was sent, in its error and in a header.
+    async fn echo() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/v1", listener.local_addr().expect("an address"));
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            let (mut text, mut piece) = (Vec::new(), [0; 4096]);
+            while !text.ends_with(b"\r\n\r\n{}") {
+                let length = stream.read(&mut piece).await.expect("a request");
+                text.extend_from_slice(&piece[..length]);
+            }
+            let text = String::from_utf8(text).expect("text");
+            let sent = text.lines().find_map(|line| line.strip_prefix("authorization: ")).expect("a key");
+            let body = format!(r#"{{"error":{{"message":"I read {sent}","type":"invalid_request_error"}}}}"#);
+            let head = format!("content-type: application/json\r\nx-sent: {sent}\r\ncontent-length: {}", body.len());
+            let answer = format!("HTTP/1.1 400 Bad Request\r\n{head}\r\n\r\n{body}");
+            stream.write_all(answer.as_bytes()).await.expect("written");
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn a_refusal_that_echoes_the_key_comes_without_it() {
+        let key = format!("sk-proj-{}T3BlbkFJ{}", "k3Yq8Zt5Wm".repeat(7), "k3Yq8Zt5Wm".repeat(6));
+        let nothing = Resolver::new(Environment::given(Vec::<(String, String)>::new()), "/nonexistent");
+        let builder = Client::builder("openai").expect("known").resolver(nothing).without_memory().key(&key);
+        let client = builder.base_url(echo().await).open().await.expect("a client");
+        let Ok(End::Bad(bad)) = client.0.travel(&Chat).await else { panic!("it is refused") };
+        let header = String::from_utf8_lossy(bad.head.headers["x-sent"].as_bytes()).into_owned();
+        let body = String::from_utf8_lossy(&bad.body).into_owned();
+        for said in [header, body] {
+            assert!(said.contains("sk-proj-…") && !said.contains(&key[8..]), "{said}");
+        }
+    }
 }

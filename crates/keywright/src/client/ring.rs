@@ -26,6 +26,7 @@ mod report;
 mod tell;
 mod value;
 
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -55,6 +56,8 @@ struct Inner {
     policy: Policy,
     resolver: Resolver,
     memory: Option<Memory>,
+    /// The process that opened it.
+    process: u32,
 }
 
 /// A key that is given to a ring.
@@ -130,8 +133,7 @@ impl Ring {
 
     /// A redactor that knows every key of this ring.
     pub fn redactor(&self) -> Redactor {
-        let values: Vec<_> = self.0.keys.iter().filter_map(|key| key.value()).collect();
-        Redactor::new(&values.iter().map(|value| &value.secret).collect::<Vec<_>>())
+        Redactor::new(&self.secrets().iter().collect::<Vec<_>>())
     }
 
     /// The values, for a redactor that knows more than this ring.
@@ -139,27 +141,35 @@ impl Ring {
         self.0.keys.iter().filter_map(|key| key.value()).map(|value| value.secret.clone()).collect()
     }
 
-    /// Writes what the keys did to the history, and waits for it at most this long. The last clone does so when it is
-    /// dropped; a program that ends otherwise forgets the last moments.
+    /// Writes what the keys did to the history, and waits for it at most this long. A program that ends without this may
+    /// forget the last moments: the last clone hands them over when it is dropped, and waits for nothing.
     pub fn flush(&self, patience: Duration) {
-        self.0.write_down(patience);
-    }
-}
-
-impl Inner {
-    fn write_down(&self, patience: Duration) {
-        if let Some(memory) = &self.memory {
-            for key in &self.keys {
-                key.tell_service(true, now());
-            }
+        self.0.tell_service();
+        if let Some(memory) = &self.0.memory {
             memory.flush(patience);
         }
     }
 }
 
+impl Inner {
+    fn tell_service(&self) {
+        if self.memory.is_some() {
+            for key in &self.keys {
+                key.tell_service(true, now());
+            }
+        }
+    }
+}
+
 impl Drop for Inner {
+    /// It waits for nothing: the last clone may go on a thread that serves others.
     fn drop(&mut self) {
-        self.write_down(AT_AN_END);
+        if self.process == std::process::id() {
+            self.tell_service();
+        } else {
+            // A fork has the locks as they were, but not the threads that held them, and the open history is its parent's.
+            let _left_alone = ManuallyDrop::new(self.memory.take());
+        }
     }
 }
 
@@ -169,8 +179,6 @@ pub fn now() -> Moment {
     Moment(DAY_MS + u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX / 2))
 }
 
-/// A program that ends does not wait longer for a disk.
-const AT_AN_END: Duration = Duration::from_millis(500);
 const DAY_MS: u64 = 86_400_000;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use http::HeaderValue;
 use keywright_core::all_out::{AllOut, Together};
 use keywright_core::pins::Pin;
 use keywright_core::ring::{Health, MOST_ATTEMPTS_PER_KEY, Moment, SHORT_PAUSE, Want, same_moment};
-use keywright_core::{Cause, Fingerprint, peek};
+use keywright_core::{Cause, Fingerprint, Redactor, Secret, peek};
 
 use super::key::{Key, Offer};
 use super::value::Value;
@@ -53,6 +53,17 @@ pub struct Lease {
     pub place: String,
     /// Tells it from others in this process.
     pub fingerprint: Fingerprint,
+    secret: Secret,
+}
+
+impl Lease {
+    /// A redactor for what comes of this attempt. It knows the keys of the ring, and the one that was sent: another request
+    /// may have seen a rotation since.
+    pub fn redactor(&self, ring: &Ring) -> Redactor {
+        let mut secrets = ring.secrets();
+        secrets.push(self.secret.clone());
+        Redactor::new(&secrets.iter().collect::<Vec<_>>())
+    }
 }
 
 /// One request on its way over the keys of a ring. Dropping it gives back what it holds: that is how a request is cancelled.
@@ -92,7 +103,7 @@ pub(super) struct InUse {
 impl Drop for InUse {
     fn drop(&mut self) {
         if self.trial {
-            self.key.end_trial();
+            self.key.end_trial(self.value.fingerprint);
         }
     }
 }
@@ -190,6 +201,7 @@ impl Attempts {
             masked: used.value.secret.masked(),
             place: used.value.place.clone(),
             fingerprint: used.value.fingerprint,
+            secret: used.value.secret.clone(),
         };
         self.used = Some(used);
         lease
@@ -250,7 +262,8 @@ impl Attempts {
         let Self { ring, pin, model, .. } = self;
         let (provider, keys) = (ring.0.provider, &ring.0.keys);
         let outs: Vec<_> = keys.iter().map(|key| key.out(provider, pin.as_ref(), model.as_deref(), now)).collect();
-        let due = keys.iter().filter_map(|key| key.health().due_at()).min();
+        let of_project = |key: &&Arc<Key>| self.want.of_project(key.project.as_deref());
+        let due = keys.iter().filter(of_project).filter_map(|key| key.due_at()).min();
         let together = Together {
             provider,
             pin: pin.as_ref(),

@@ -143,9 +143,12 @@ impl Key {
         }
     }
 
-    /// Gives back the one place that probation has.
-    pub(super) fn end_trial(&self) {
-        self.state().on_trial = false;
+    /// Gives back the one place that probation has, unless another value is on probation by now.
+    pub(super) fn end_trial(&self, value: Fingerprint) {
+        let mut state = self.state();
+        if state.holds(value) {
+            state.on_trial = false;
+        }
     }
 
     /// A request was served by this value.
@@ -252,6 +255,12 @@ impl Key {
     /// Its state.
     pub(super) fn health(&self) -> Health {
         self.state().health
+    }
+
+    /// When it is due again; never without a value.
+    pub(super) fn due_at(&self) -> Option<Moment> {
+        let state = self.state();
+        state.value.as_ref().and_then(|_| state.health.due_at())
     }
 
     /// Whether it is out, or about to be.

@@ -275,7 +275,15 @@ impl Opening {
         };
         let keys = loaded.into_iter().map(key).collect();
         let Self { provider, policy, resolver, .. } = self;
-        Ok(Ring(Arc::new(Inner { provider, keys, pins: Pins::default(), policy, resolver, memory })))
+        Ok(Ring(Arc::new(Inner {
+            provider,
+            keys,
+            pins: Pins::default(),
+            policy,
+            resolver,
+            memory,
+            process: std::process::id(),
+        })))
     }
 
     /// Why no key can work: what is wrong with the first one, or where one was looked for.

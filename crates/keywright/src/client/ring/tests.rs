@@ -325,6 +325,51 @@ async fn a_server_side_object_stays_with_the_keys_of_its_project() {
 }
 
 #[tokio::test]
+async fn who_is_told_to_wait_waits_for_a_key_that_could_serve() {
+    let of = |tail: &str, project: &str| Given { project: Some(project.to_owned()), ..given(tail) };
+    let valueless = Given::explicit(Secret::new(format!("{}\n", key("CCCC"))), "key CCCC");
+    let keys = vec![of("AAAA", "one"), of("BBBB", "two"), valueless];
+    let ring = Ring::new(openai(), keys, Policy::default()).expect("keys");
+    let made = "HTTP/1.1 200 OK\ncontent-type: application/json\n\n{\"id\":\"thread_abc1\"}";
+    let mut world = World::of([("AAAA", made.to_owned())]);
+    let create = Call { method: "POST", path: "/v1/threads", body: b"{}" };
+    let start = now();
+    assert!(matches!(world.call(&ring, &create, start).await, End::Delivered));
+    world.answers = HashMap::from([("AAAA", revoked()), ("BBBB", revoked())]);
+    let End::Out(out) = world.chat(&ring, start).await else { panic!("nothing serves") };
+    let backoff = Policy::default().backoff;
+    assert_eq!(out.retry_after, backoff.wait(0), "a key without a value is never due");
+    // The key of the other project is due by now, and of no use.
+    let later = start.after(backoff.wait(0));
+    let runs = Call { method: "POST", path: "/v1/threads/thread_abc1/runs", body: b"{}" };
+    let End::Out(out) = world.call(&ring, &runs, later).await else { panic!("nothing serves") };
+    assert_eq!(out.retry_after, backoff.wait(1));
+}
+
+#[test]
+fn a_value_that_was_replaced_does_not_end_the_probation_of_the_next() {
+    let ring = ring(&["AAAA"]);
+    let call = Call { method: "POST", path: PATH, body: BODY };
+    let refused = |at: Moment| {
+        let mut attempts = ring.begin(&call);
+        assert!(matches!(attempts.next(at), Step::Send(_)));
+        assert_eq!(told(&mut attempts, &revoked(), at), Verdict::Again);
+    };
+    let start = now();
+    refused(start);
+    let later = start.after(Duration::from_secs(11));
+    let (mut one, mut two) = (ring.begin(&call), ring.begin(&call));
+    assert!(matches!(one.next(later), Step::Send(_)), "on probation");
+    let next = value::Value::of(Secret::new(key("BBBB")), "key BBBB".to_owned(), openai(), false);
+    ring.0.keys[0].replace(next.expect("it can be sent"), later);
+    refused(later);
+    let last = later.after(Duration::from_secs(11));
+    assert!(matches!(two.next(last), Step::Send(_)), "on probation");
+    drop(one);
+    assert!(matches!(ring.begin(&call).next(last), Step::Wait(_)), "one at a time");
+}
+
+#[tokio::test]
 async fn a_request_that_is_given_up_leaves_no_key_in_doubt() {
     let home = tempfile::tempdir().expect("a folder");
     let with_source = sources::of_dotenv(&home, &sources::assigned("AAAA"), None).await.expect("a key");

@@ -73,6 +73,40 @@ async fn a_request_ends_over_a_source_that_has_another_bad_value_at_each_read() 
     assert_eq!(sent_to_a_source_that_always_changes(true).await, MOST_ATTEMPTS_PER_KEY);
 }
 
+#[tokio::test]
+async fn what_comes_of_an_attempt_is_redacted_of_the_key_that_it_sent_also_after_a_rotation() {
+    let home = tempfile::tempdir().expect("a folder");
+    let ring = of_dotenv(&home, &assigned("AAAA"), None).await.expect("a key");
+    let call = Call { method: "POST", path: PATH, body: BODY };
+    let Step::Send(lease) = ring.begin(&call).next(now()) else { panic!("a key serves") };
+    std::fs::write(home.path().join(".env"), assigned("BBBB")).expect("written");
+    let mut world = World::of([("AAAA", revoked())]);
+    assert!(matches!(world.chat(&ring, now()).await, End::Delivered));
+    let echoed = |tail: &str| lease.redactor(&ring).finds_value(key(tail).as_bytes());
+    assert!(echoed("AAAA") && echoed("BBBB") && !echoed("CCCC"));
+}
+
+#[tokio::test]
+async fn the_last_moments_are_handed_over_at_the_end_but_not_by_a_fork() {
+    for (of_a_fork, served) in [(false, 2), (true, 1)] {
+        let home = tempfile::tempdir().expect("a folder");
+        let memory = memory(&home);
+        let mut ring = of_dotenv(&home, &assigned("AAAA"), Some(memory.clone())).await.expect("a key");
+        let (mut world, at) = (World::of([]), now());
+        for _ in 0..2 {
+            // The first is told at once, the second later.
+            assert!(matches!(world.chat(&ring, at).await, End::Delivered));
+        }
+        if of_a_fork {
+            Arc::get_mut(&mut ring.0).expect("nobody else has it").process += 1;
+        }
+        drop(ring);
+        assert!(memory.flush(Duration::from_secs(60)));
+        let known = memory.known("openai", &Secret::new(key("AAAA"))).expect("it is known");
+        assert_eq!(known.served, served, "of a fork: {of_a_fork}");
+    }
+}
+
 fn memory(home: &TempDir) -> Memory {
     let scope = std::path::absolute(home.path()).expect("a path").to_string_lossy().into_owned();
     let keeps = Keeps { history: true, last_known_good: Some(Duration::from_secs(3_600)), scope };
