@@ -1,6 +1,6 @@
 //! Clients: programs that call a provider with the keys of this machine, and survive a key that dies.
 //!
-//! [`ring`] decides which key serves, and opens no socket. [`Client`] drives it over this crate's own connections; it comes
+//! [`ring`] decides which key serves, and opens no socket. `Client` drives it over this crate's own connections; it comes
 //! with the feature `client`.
 //!
 //! ```no_run
