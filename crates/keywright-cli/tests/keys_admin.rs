@@ -235,7 +235,7 @@ fn a_key_that_the_provider_does_not_list_is_not_guessed() {
 
 #[test]
 fn each_step_that_fails_leaves_both_keys_and_says_what_remains() {
-    // The list, the keys of the project, the new key, and the end of the old one are one question each.
+    // The list, the keys of the project, the new key, the keys once more, and the end of the old one are one question each.
     for (questions, says) in [(0, "nothing was changed"), (1, "nothing was changed"), (2, "the new key was not made")] {
         let scene = Scene::openai();
         scene.admin_key_tires_after(questions);
@@ -244,13 +244,43 @@ fn each_step_that_fails_leaves_both_keys_and_says_what_remains() {
         assert!(told["stored"] != true, "{told}");
         scene.is_as_before();
     }
-    let scene = Scene::openai();
-    scene.admin_key_tires_after(3);
-    let (told, ended) = scene.rotate(&["--yes"]);
-    ended.code(1).err("the old one was not deleted").err("by hand: delete the old key: service account `ci`");
-    assert_eq!((&told["stored"], &told["old_deleted"]), (&json!(true), &json!(false)));
-    assert!(scene.works(&scene.old));
-    assert_eq!(scene.stored()[0].1, told["masked"].as_str().expect("a mask"));
+    for questions in [3, 4] {
+        let scene = Scene::openai();
+        scene.admin_key_tires_after(questions);
+        let (told, ended) = scene.rotate(&["--yes"]);
+        ended.code(1).err("the old one was not deleted").err("by hand: delete the old key: service account `ci`");
+        assert_eq!((&told["stored"], &told["old_deleted"]), (&json!(true), &json!(false)));
+        assert!(scene.works(&scene.old));
+        assert_eq!(scene.stored()[0].1, told["masked"].as_str().expect("a mask"));
+    }
+}
+
+#[test]
+fn an_id_of_another_key_deletes_nothing() {
+    for (scene, keys, path, id) in [
+        (Scene::openai(), "data", "/v1/organization/projects/proj_x/api_keys", "id"),
+        (Scene::fireworks(), "apiKeys", "/v1/accounts/keywright-emulator/users/emulator/apiKeys", "keyId"),
+    ] {
+        let (admin, make, body) = match scene.provider {
+            "openai" => {
+                let accounts = "/v1/organization/projects/proj_x/service_accounts";
+                (sample_admin_key(), accounts, json!({"name": "other"}))
+            }
+            _ => (sample_keys("fireworks", 1).remove(0), path, json!({"apiKey": {"displayName": "other"}})),
+        };
+        ask(&scene.emulator, scene.provider, "POST", make, &admin, &body);
+        let listed = ask(&scene.emulator, scene.provider, "GET", path, &admin, &Value::Null);
+        let listed = listed[keys].as_array().expect("a list");
+        let mut refused = 0;
+        for key in listed {
+            let (_, ended) = scene.rotate(&["--dry-run", "--old-key-id", key[id].as_str().expect("an id")]);
+            if ended.code == 1 {
+                ended.err("does not fit the stored key").err("--name");
+                refused += 1;
+            }
+        }
+        assert_eq!(refused, listed.len() - 1, "{listed:?}");
+    }
 }
 
 #[test]

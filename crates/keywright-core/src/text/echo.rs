@@ -95,6 +95,12 @@ pub fn is_echo_of(echo: &str, key: &Secret) -> bool {
     tells_apart(&echo) && is_of(&echo, key)
 }
 
+/// Whether what a provider shows of a key cannot be of this key, however little it shows. What shows nothing can be of any.
+pub fn is_echo_of_another(echo: &str, key: &Secret) -> bool {
+    let echo = echo.replace("...", "***");
+    !echo.is_empty() && !is_of(&echo, key)
+}
+
 /// Whether an echo can be of this key. White space was squeezed out of the echo.
 pub(super) fn is_of(echo: &str, key: &Secret) -> bool {
     let key: zeroize::Zeroizing<String> = zeroize::Zeroizing::new(key.expose().split_whitespace().collect());

@@ -28,7 +28,7 @@ mod scan;
 pub mod witness;
 
 pub use decode::{Encoding, decode};
-pub use echo::is_echo_of;
+pub use echo::{is_echo_of, is_echo_of_another};
 pub use judge::judge;
 pub use observe::Observations;
 pub use raised::{Raised, Reply};

@@ -43,6 +43,12 @@ pub enum AdminError {
         /// How many.
         fitting: usize,
     },
+    /// The key with the id that was given is not the stored one.
+    #[error("what the provider shows of the key with that id does not fit the stored key")]
+    OtherKey,
+    /// The service account got another key since it was looked at, or lost this one.
+    #[error("its service account no longer has this key alone")]
+    NotAlone,
     /// The key sees several accounts.
     #[error("the key sees {accounts} accounts")]
     SeveralAccounts {
@@ -65,6 +71,10 @@ impl AdminError {
             Self::NotListed { .. } | Self::Ambiguous { .. } => {
                 "name it with `--old-key-id ID`, as the provider's page of keys shows it, and where it is with `--project ID`"
             }
+            Self::OtherKey => {
+                "compare the id with the provider's page of keys, or say with `--name` which stored key is meant"
+            }
+            Self::NotAlone => "delete the old key alone, on the provider's page",
             Self::SeveralAccounts { .. } => "name one with `--project ACCOUNT`",
         }
     }

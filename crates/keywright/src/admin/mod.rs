@@ -73,8 +73,8 @@ impl<'a> Admin<'a> {
     pub async fn end(&self, end: &End) -> Result<(), AdminError> {
         match end {
             End::Key { project, id } => self.caller.delete(&service_accounts::key_path(project, id)).await,
-            End::ServiceAccount { project, id, .. } => {
-                self.caller.delete(&service_accounts::account_path(project, id)).await
+            End::ServiceAccount { project, id, key, .. } => {
+                service_accounts::end_account(&self.caller, project, id, key).await
             }
             End::UserKey { account, user, id } => {
                 let path = format!("{}:delete", user_keys::path(account, user));
@@ -84,3 +84,6 @@ impl<'a> Admin<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

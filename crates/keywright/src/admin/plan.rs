@@ -89,6 +89,8 @@ pub enum End {
         id: String,
         /// Its name.
         name: String,
+        /// The key.
+        key: String,
     },
     /// It is deleted.
     UserKey {
@@ -159,7 +161,7 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key { project, id } => write!(f, "key {id}, in project {project}"),
-            Self::ServiceAccount { project, id, name } => {
+            Self::ServiceAccount { project, id, name, .. } => {
                 write!(f, "service account `{name}` ({id}) with this one key, in project {project}")
             }
             Self::UserKey { account, user, id } => write!(f, "key {id} of user {user}, in account {account}"),

@@ -5,7 +5,7 @@
 //! is deleted instead, if it has no other key.
 
 use keywright_core::Secret;
-use keywright_core::text::is_echo_of;
+use keywright_core::text::{is_echo_of, is_echo_of_another};
 use serde_json::Value;
 
 use super::call::{Caller, segment};
@@ -31,11 +31,13 @@ pub(super) async fn plan(caller: &Caller<'_>, old: &Secret, wanted: &Wanted) -> 
     let (mut fitting, mut looked_at) = (Vec::new(), 0);
     for project in projects {
         let project = segment(&project, "project")?;
-        let keys = pages(caller, &format!("{PROJECTS}/{project}/api_keys")).await?;
+        let keys = keys_of(caller, project).await?;
         looked_at += keys.len();
-        let fits = keys.iter().filter(|key| fits(key, old, wanted));
-        let plans = fits.map(|key| plan_of(key, &keys, project)).collect::<Result<Vec<_>, _>>()?;
-        fitting.extend(plans);
+        for key in &keys {
+            if fits(key, old, wanted)? {
+                fitting.push(plan_of(key, &keys, project)?);
+            }
+        }
     }
     match fitting.len() {
         0 => Err(AdminError::NotListed { looked_at }),
@@ -44,15 +46,42 @@ pub(super) async fn plan(caller: &Caller<'_>, old: &Secret, wanted: &Wanted) -> 
     }
 }
 
-fn fits(key: &Value, old: &Secret, wanted: &Wanted) -> bool {
+/// Deletes a service account that still has this key and no other. That it had no other when it was planned is some time
+/// ago: a person was asked, and the new key was made and proved.
+pub(super) async fn end_account(
+    caller: &Caller<'_>,
+    project: &str,
+    account: &str,
+    key: &str,
+) -> Result<(), AdminError> {
+    let keys = keys_of(caller, project).await?;
+    let has: Vec<Option<String>> = of_account(&keys, account).map(|key| text(key, "/id")).collect();
+    if has != [Some(key.to_owned())] {
+        return Err(AdminError::NotAlone);
+    }
+    caller.delete(&account_path(project, account)).await
+}
+
+async fn keys_of(caller: &Caller<'_>, project: &str) -> Result<Vec<Value>, AdminError> {
+    pages(caller, &format!("{PROJECTS}/{project}/api_keys")).await
+}
+
+fn of_account<'a>(keys: &'a [Value], account: &'a str) -> impl Iterator<Item = &'a Value> {
+    keys.iter().filter(move |key| text(key, ACCOUNT).as_deref() == Some(account))
+}
+
+/// An id says which key is meant; it does not make it the stored one.
+fn fits(key: &Value, old: &Secret, wanted: &Wanted) -> Result<bool, AdminError> {
+    let shown = text(key, "/redacted_value");
     match &wanted.old_key_id {
-        Some(id) => text(key, "/id").as_deref() == Some(id),
-        None => text(key, "/redacted_value").is_some_and(|shown| is_echo_of(&shown, old)),
+        None => Ok(shown.is_some_and(|shown| is_echo_of(&shown, old))),
+        Some(id) if text(key, "/id").as_ref() != Some(id) => Ok(false),
+        Some(_) if shown.is_some_and(|shown| is_echo_of_another(&shown, old)) => Err(AdminError::OtherKey),
+        Some(_) => Ok(true),
     }
 }
 
 fn plan_of(key: &Value, keys: &[Value], project: &str) -> Result<Plan, AdminError> {
-    const ACCOUNT: &str = "/owner/service_account/id";
     let id = text(key, "/id").ok_or(AdminError::Strange { what: "a key without a name" })?;
     let id = segment(&id, "key")?.to_owned();
     let name = text(key, "/name").unwrap_or_default();
@@ -67,12 +96,12 @@ fn plan_of(key: &Value, keys: &[Value], project: &str) -> Result<Plan, AdminErro
     };
     let account = segment(&account, "service account")?.to_owned();
     let account_name = text(key, "/owner/service_account/name").unwrap_or_else(|| NEW_ACCOUNT.to_owned());
-    let old = Listed { id, name: name.clone(), owner: format!("service account `{account_name}`") };
-    let alone = keys.iter().filter(|other| text(other, ACCOUNT).as_ref() == Some(&account)).count() == 1;
+    let old = Listed { id: id.clone(), name: name.clone(), owner: format!("service account `{account_name}`") };
+    let alone = of_account(keys, &account).count() == 1;
     let (make, end) = if alone {
         (
             Make::ServiceAccount { project: project.clone(), name: account_name.clone(), lifetime_seconds },
-            End::ServiceAccount { project, id: account, name: account_name },
+            End::ServiceAccount { project, id: account, name: account_name, key: id },
         )
     } else {
         let why = "its service account has other keys, and OpenAI deletes no single key of a service account";
@@ -113,6 +142,8 @@ fn text(value: &Value, pointer: &str) -> Option<String> {
 }
 
 const PROJECTS: &str = "/v1/organization/projects";
+/// Where a key says which service account has it.
+const ACCOUNT: &str = "/owner/service_account/id";
 /// What a service account is called that follows a user's key.
 const NEW_ACCOUNT: &str = "keywright";
 const PAGE: usize = 100;
@@ -130,24 +161,54 @@ mod tests {
         json!({"id": id, "name": "ci", "redacted_value": "sk-svcac***WXYZ", "created_at": 100, "owner": owner})
     }
 
-    fn of_account(id: &str) -> Value {
+    fn account(id: &str) -> Value {
         json!({"type": "service_account", "service_account": {"id": id, "name": "robot"}})
     }
 
     #[test]
+    fn an_id_decides_where_what_is_shown_of_the_key_does_not_tell() {
+        let old = Secret::new("sk-svcacct-AbCdEfGhWXYZ");
+        let by_id = Wanted { old_key_id: Some("key_1".to_owned()), project: None };
+        // What is shown, whether it alone is enough, and what it is with an id: `None` is refused.
+        for (shown, by_echo, with_id) in [
+            (json!("sk-svcac***WXYZ"), true, Some(true)),
+            (json!("sk-...YZ"), false, Some(true)),
+            (json!("***"), false, Some(true)),
+            (json!(""), false, Some(true)),
+            (json!(null), false, Some(true)),
+            (json!("sk-svcac***WXYz"), false, None),
+            (json!("sk-proj-***WXYZ"), false, None),
+            (json!("sk-...AB"), false, None),
+            (json!("sk-svcacct-AbCd"), false, None),
+        ] {
+            let mut listed = key("key_1", &account("sa_1"));
+            listed["redacted_value"] = shown.clone();
+            assert_eq!(fits(&listed, &old, &Wanted::default()).ok(), Some(by_echo), "{shown}");
+            assert_eq!(fits(&listed, &old, &by_id).ok(), with_id, "{shown}");
+            listed["id"] = json!("key_2");
+            assert_eq!(fits(&listed, &old, &by_id).ok(), Some(false), "{shown}");
+        }
+    }
+
+    #[test]
     fn a_service_account_with_one_key_makes_way_for_another() {
-        let keys = [key("key_1", &of_account("sa_1")), key("key_2", &of_account("sa_2"))];
+        let keys = [key("key_1", &account("sa_1")), key("key_2", &account("sa_2"))];
         let plan = plan_of(&keys[0], &keys, "proj_1").expect("a plan");
         assert_eq!(plan.make.request().0, "/v1/organization/projects/proj_1/service_accounts");
         assert_eq!(
             plan.end,
-            End::ServiceAccount { project: "proj_1".to_owned(), id: "sa_1".to_owned(), name: "robot".to_owned() }
+            End::ServiceAccount {
+                project: "proj_1".to_owned(),
+                id: "sa_1".to_owned(),
+                name: "robot".to_owned(),
+                key: "key_1".to_owned(),
+            }
         );
     }
 
     #[test]
     fn a_service_account_with_other_keys_stays() {
-        let keys = [key("key_1", &of_account("sa_1")), key("key_2", &of_account("sa_1"))];
+        let keys = [key("key_1", &account("sa_1")), key("key_2", &account("sa_1"))];
         let plan = plan_of(&keys[0], &keys, "proj_1").expect("a plan");
         assert_eq!(plan.make.request().0, "/v1/organization/projects/proj_1/service_accounts/sa_1/api_keys");
         assert!(matches!(plan.end, End::ByHand { .. }));
@@ -168,7 +229,7 @@ mod tests {
     #[test]
     fn only_names_stand_in_paths() {
         for bad in ["", "..", "a/b", "a?b", "a b", "a%2fb", "ä"] {
-            let keys = [key(bad, &of_account("sa_1"))];
+            let keys = [key(bad, &account("sa_1"))];
             assert!(matches!(plan_of(&keys[0], &keys, "p"), Err(AdminError::BadName { .. })), "{bad}");
         }
     }

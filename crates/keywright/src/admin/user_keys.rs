@@ -20,8 +20,10 @@ pub(super) async fn plan(caller: &Caller<'_>, old: &Secret, wanted: &Wanted) -> 
         let user = segment(&user, "user")?;
         let keys = list(caller, &path(&account, user), "apiKeys").await?;
         looked_at += keys.len();
-        for key in keys.iter().filter(|key| fits(key, old, caller.provider, wanted)) {
-            fitting.push(plan_of(key, &account, user)?);
+        for key in &keys {
+            if fits(key, old, caller.provider, wanted)? {
+                fitting.push(plan_of(key, &account, user)?);
+            }
         }
     }
     match fitting.len() {
@@ -39,15 +41,20 @@ async fn the_account(caller: &Caller<'_>) -> Result<String, AdminError> {
     }
 }
 
-/// The provider shows the beginning of each key, which must tell more than what all of its keys begin with.
-fn fits(key: &Value, old: &Secret, provider: &ProviderSpec, wanted: &Wanted) -> bool {
+/// The provider shows the beginning of each key, which must tell more than what all of its keys begin with. An
+/// id says which key is meant; it does not make it the stored one.
+fn fits(key: &Value, old: &Secret, provider: &ProviderSpec, wanted: &Wanted) -> Result<bool, AdminError> {
     let text = |name: &str| key.get(name).and_then(Value::as_str);
+    let prefix = text("prefix").filter(|prefix| old.expose().starts_with(prefix));
     if let Some(id) = &wanted.old_key_id {
-        return text("keyId") == Some(id);
+        return match text("keyId") == Some(id) {
+            true if prefix != text("prefix") => Err(AdminError::OtherKey),
+            meant => Ok(meant),
+        };
     }
     let common = provider.keys.iter().filter(|shape| old.expose().starts_with(&shape.prefix));
     let common = common.map(|shape| shape.prefix.len()).max().unwrap_or_default();
-    text("prefix").is_some_and(|prefix| prefix.len() >= common + FEWEST_TELLING && old.expose().starts_with(prefix))
+    Ok(prefix.is_some_and(|prefix| prefix.len() >= common + FEWEST_TELLING))
 }
 
 fn plan_of(key: &Value, account: &str, user: &str) -> Result<Plan, AdminError> {
@@ -97,16 +104,22 @@ mod tests {
         let old = Secret::new("fw_AbCdEfGhIjKlMnOpQrStUvWx");
         let by_beginning = Wanted::default();
         let by_name = Wanted { old_key_id: Some("key_1".to_owned()), project: None };
+        // What is shown, the name, whether the first alone is enough, and what it is with a name: `None` is refused.
         for (prefix, id, fits_beginning, fits_name) in [
-            ("fw_AbCd", "key_1", true, true),
-            ("fw_AbCx", "key_1", false, true),
-            ("fw_", "key_2", false, false),
-            ("fw_Ab", "key_2", false, false),
-            ("", "key_2", false, false),
+            (json!("fw_AbCd"), "key_1", true, Some(true)),
+            (json!("fw_AbCx"), "key_1", false, None),
+            (json!("fw_x"), "key_1", false, None),
+            (json!("fw_Ab"), "key_1", false, Some(true)),
+            (json!(""), "key_1", false, Some(true)),
+            (json!(null), "key_1", false, Some(true)),
+            (json!("fw_AbCx"), "key_2", false, Some(false)),
+            (json!("fw_"), "key_2", false, Some(false)),
+            (json!("fw_Ab"), "key_2", false, Some(false)),
+            (json!(""), "key_2", false, Some(false)),
         ] {
             let key = json!({"keyId": id, "prefix": prefix});
-            assert_eq!(fits(&key, &old, provider, &by_beginning), fits_beginning, "{prefix}");
-            assert_eq!(fits(&key, &old, provider, &by_name), fits_name, "{id}");
+            assert_eq!(fits(&key, &old, provider, &by_beginning).ok(), Some(fits_beginning), "{prefix}");
+            assert_eq!(fits(&key, &old, provider, &by_name).ok(), fits_name, "{prefix} {id}");
         }
     }
 

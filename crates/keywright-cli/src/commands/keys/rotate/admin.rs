@@ -151,7 +151,12 @@ async fn end(work: &Work<'_>, admin: &Admin<'_>, look: Look, resolver: &Resolver
         }
         Err(error) => {
             outcome.failed(format!("the new key serves, and the old one was not deleted: {error}"), error.help());
-            outcome.remains(format!("delete the old key: {}", plan.end));
+            outcome.remains(match error {
+                AdminError::NotAlone => {
+                    format!("delete the old key {} ({}), not its service account", plan.old.id, plan.old.name)
+                }
+                _ => format!("delete the old key: {}", plan.end),
+            });
         }
     }
 }
