@@ -105,7 +105,8 @@ impl Ring {
         if process == std::process::id() {
             return Ok(ring);
         }
-        let ring = match opened(py, &self.opening)? {
+        // The parent's thread may have been in SQLite when it forked, and would hold its locks for ever: a child remembers nothing.
+        let ring = match opened(py, &self.opening.clone().without_memory())? {
             Ok(ring) => ring,
             Err(diagnosis) => return Err(PyRuntimeError::new_err(GUARD.tell(&diagnosis, "this process", false))),
         };
