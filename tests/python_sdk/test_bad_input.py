@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import http.server
+import json
 import multiprocessing
 import os
 import subprocess
@@ -131,6 +133,112 @@ def test_a_fork_after_the_first_call_works(emulator, monkeypatch):
         process.join(harness.DEADLINE_SECONDS)
         assert process.exitcode == 0
     assert client.chat.completions.create(**HELLO)
+
+
+class Vault:
+    """A vault that hands out one key, until it `hangs`; `asked` tells that somebody waits then."""
+
+    def __init__(self, key):
+        self.hangs, self.asked, self.go_on = False, threading.Event(), threading.Event()
+        vault = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                if vault.hangs:
+                    vault.asked.set()
+                    # Until the test lets go, or whoever asked gives up.
+                    vault.go_on.wait(harness.DEADLINE_SECONDS)
+                    return
+                mounts = {"data": {"path": "secret/", "options": {"version": "2"}}}
+                secret = {"data": {"data": {"openai": key}}}
+                body = json.dumps(mounts if "/sys/" in self.path else secret).encode()
+                self.send_response(200)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.go_on.set()
+        self._server.shutdown()
+
+
+@pytest.fixture
+def vault(emulator, monkeypatch):
+    running = Vault(emulator.key("openai", "revoked"))
+    monkeypatch.setenv("VAULT_ADDR", running.address)
+    monkeypatch.setenv("VAULT_TOKEN", "t")
+    yield running
+    running.stop()
+
+
+def test_a_call_can_be_cancelled_while_a_source_is_read(vault):
+    """Its key was refused, and the vault that may have a newer one does not answer."""
+
+    async def call():
+        async with keywright.AsyncOpenAI(keys=["vault://secret/llm#openai"]) as client:
+            vault.hangs = True
+            task = asyncio.ensure_future(client.chat.completions.create(**HELLO))
+            await asyncio.to_thread(vault.asked.wait, harness.DEADLINE_SECONDS)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            vault.go_on.set()
+
+    asyncio.run(call())
+
+
+def in_a_child(work):
+    """What a forked process says; it must not wait for anything of its parent."""
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+
+    def child():
+        try:
+            queue.put(work())
+        except BaseException as error:
+            queue.put(repr(error))
+
+    process = context.Process(target=child)
+    process.start()
+    try:
+        return queue.get(timeout=harness.DEADLINE_SECONDS)
+    finally:
+        process.kill()
+        process.join()
+
+
+def test_a_fork_while_a_thread_reads_a_source_works(vault, emulator, monkeypatch):
+    good = emulator.key("openai")
+    monkeypatch.setenv("OPENAI_API_KEY_BACKUP", good)
+    client = keywright.OpenAI(keys=["vault://secret/llm#openai", "env://OPENAI_API_KEY_BACKUP"])
+    vault.hangs = True
+    thread = threading.Thread(target=lambda: client.chat.completions.create(**HELLO), daemon=True)
+    thread.start()
+    assert vault.asked.wait(harness.DEADLINE_SECONDS)
+    monkeypatch.delenv("VAULT_ADDR")
+    assert "Keywright emulator" in in_a_child(lambda: client.chat.completions.create(**HELLO).choices[0].message.content)
+
+
+def test_a_fork_without_a_key_says_so(emulator, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", emulator.key("openai"))
+    client = keywright.OpenAI()
+    client.chat.completions.create(**HELLO)
+    monkeypatch.delenv("OPENAI_API_KEY")
+
+    def call():
+        with pytest.raises(keywright.AuthenticationError) as raised:
+            client.chat.completions.create(**HELLO)
+        return raised.value.diagnosis.cause, str(raised.value)
+
+    cause, words = in_a_child(call)
+    assert cause == "missing_key" and "OPENAI_API_KEY" in words
 
 
 def test_two_clients_in_threads(emulator, monkeypatch):

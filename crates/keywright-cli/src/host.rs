@@ -27,6 +27,11 @@ impl Guard {
         self.0.now().redact_str(text).into_owned()
     }
 
+    /// The bytes without keys.
+    pub fn redact_bytes(&self, bytes: &[u8]) -> Vec<u8> {
+        self.0.now().redact(bytes).into_owned()
+    }
+
     /// What a text tells of failures, as `keywright explain` says it: the first one first. `here` adds what the
     /// variables and dotenv files of this machine tell.
     pub fn explain(&self, text: &[u8], here: bool) -> Vec<Diagnosis> {

@@ -158,6 +158,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(facts::facts, module)?)?;
     module.add_class::<ring::Ring>()?;
     module.add_class::<ring::Attempts>()?;
+    module.add_class::<ring::Reading>()?;
     module.add_function(wrap_pyfunction!(causes, module)?)?;
     module.add_function(wrap_pyfunction!(providers, module)?)
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import traceback
 import typing
 
@@ -65,11 +66,14 @@ class Stream:
     def __init__(self, stream: typing.TextIO) -> None:
         self._stream = stream
         self._rest = ""
+        # A thread, or a handler of a signal, may write while another write is under way.
+        self._lock = threading.RLock()
 
     def write(self, text: str) -> int:
-        lines, newline, self._rest = (self._rest + text).rpartition("\n")
-        if newline:
-            self._stream.write(redact(lines) + newline)
+        with self._lock:
+            lines, newline, self._rest = (self._rest + text).rpartition("\n")
+            if newline:
+                self._stream.write(redact(lines) + newline)
         return len(text)
 
     def writelines(self, lines: typing.Iterable[str]) -> None:
@@ -81,10 +85,11 @@ class Stream:
 
     def finish(self) -> None:
         """Writes what has no end of line."""
-        rest, self._rest = self._rest, ""
-        if rest:
-            self._stream.write(redact(rest))
-        self._stream.flush()
+        with self._lock:
+            rest, self._rest = self._rest, ""
+            if rest:
+                self._stream.write(redact(rest))
+            self._stream.flush()
 
     def __getattr__(self, name: str) -> typing.Any:
         return getattr(self._stream, name)

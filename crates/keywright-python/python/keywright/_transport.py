@@ -10,11 +10,13 @@ import copy
 import functools
 import hashlib
 import importlib
+import inspect
 import json
 import os
 import time
 import types
 import typing
+import warnings
 import weakref
 
 from keywright import _native
@@ -42,7 +44,7 @@ class Keyed:
 
     def key(self) -> str:
         """The key that would serve now."""
-        attempts = self.ring.begin("GET", "/", b"")
+        attempts = self.ring.begin("GET", "/", b"", True)
         try:
             step = attempts.step()
         finally:
@@ -74,42 +76,32 @@ class Keyed:
         value = request.headers.get("authorization")
         return "authorization", value.removeprefix("Bearer ") if value else None
 
-    def begin(self, request: typing.Any, body: bytes) -> _native.Attempts:
-        return self.ring.begin(request.method, request.url.path, body)
+    def begin(self, request: typing.Any, body: bytes, replayable: bool) -> _native.Attempts:
+        return self.ring.begin(request.method, request.url.path, body, replayable)
 
     def refusal(self, request: typing.Any, step: tuple[typing.Any, ...]) -> typing.Any:
-        """The answer when no key is left, in the shape that SDKs know. Another attempt of theirs is of no use."""
-        _, why, words, seconds = step
-        found = why["diagnosis"]
-        body = {"error": {"message": words, "type": "keywright", "code": found["cause"]}}
-        headers = {
-            "content-type": "application/json",
-            "retry-after": str(int(seconds)),
-            "x-keywright-cause": found["cause"],
-            "x-should-retry": "false",
-        }
-        status = 401 if found["verdict"] == "auth" else 503
-        content = json.dumps(body).encode()
+        """The answer when no key is left, in the shape that SDKs know."""
+        _, why, words, status, headers = step
+        content = json.dumps({"error": {"message": words, "type": "keywright", "code": why["diagnosis"]["cause"]}}).encode()
         return self._library.Response(status, headers=headers, content=content, request=request, extensions={WHY: why})
 
-    def decoded(self, response: typing.Any, raw: bytes) -> bytes:
-        """An error's body as its words."""
-        if "content-encoding" not in response.headers:
-            return raw
-        try:
-            whole = self._library.Response(response.status_code, headers=response.headers, content=raw)
-            return bytes(whole.content)
-        except Exception:
-            return raw
+    def failure(self, request: typing.Any, response: typing.Any, verdict: tuple[typing.Any, ...]) -> typing.Any:
+        """A provider's refusal, in its own words, without any key."""
+        _, why, headers, content = verdict
+        # As bytes: a mask has a character that is none of ASCII's.
+        headers = [(name.encode(), value.encode()) for name, value in headers]
+        extensions = {name: value for name, value in response.extensions.items() if name == "http_version"} | {WHY: why}
+        return self._library.Response(response.status_code, headers=headers, content=content, request=request, extensions=extensions)
 
-    def deliver(self, response: typing.Any, stream: typing.Any, attempts: _native.Attempts, why: typing.Any) -> typing.Any:
-        response.stream = stream
-        if why is not None:
-            response.extensions = {**response.extensions, WHY: why}
-            if attempts.sent() > 1:
-                # The ring has tried; the SDK's attempts on top would multiply.
-                response.headers["x-should-retry"] = "false"
-        return response
+    def readable(self, request: typing.Any, response: typing.Any, stream: typing.Any) -> typing.Any:
+        """An answer whose body is read decoded, and a little at a time: a few bytes may hold gigabytes."""
+        return self._library.Response(response.status_code, headers=response.headers, stream=stream, request=request)
+
+    @staticmethod
+    def forget(request: typing.Any, header: str) -> None:
+        """What is raised holds its request, and is printed: the key leaves it when it has been sent."""
+        if header:
+            request.headers[header] = f"Bearer {MARK}"
 
 
 def _digest(key: str) -> bytes:
@@ -148,6 +140,24 @@ def _is_kept(request: typing.Any) -> bool:
     return length.isascii() and length.isdigit() and int(length) <= REPLAY_LIMIT
 
 
+"""How much of an encoded error is decoded at once."""
+SLICE = 256
+
+
+def _slices(piece: bytes) -> typing.Iterator[bytes]:
+    return (piece[at : at + SLICE] for at in range(0, len(piece), SLICE))
+
+
+def _breaks(error: Exception) -> typing.Iterator[bytes]:
+    raise error
+    yield b""
+
+
+async def _breaks_later(error: Exception) -> typing.AsyncIterator[bytes]:
+    raise error
+    yield b""
+
+
 @functools.cache
 def transports(name: str) -> tuple[type, type]:
     """The transports for threads and for asyncio, for httpx or for its successor, whichever the SDK brought."""
@@ -165,6 +175,27 @@ def transports(name: str) -> tuple[type, type]:
 
         def close(self) -> None:
             self._stream.close()
+
+    class Sliced(library.SyncByteStream):  # type: ignore[misc, name-defined]
+        """A stream in small pieces."""
+
+        def __init__(self, stream: typing.Any) -> None:
+            self._stream = stream
+
+        def __iter__(self) -> typing.Iterator[bytes]:
+            for piece in self._stream:
+                yield from _slices(piece)
+
+    class AsyncSliced(library.AsyncByteStream):  # type: ignore[misc, name-defined]
+        """The same, awaited."""
+
+        def __init__(self, stream: typing.Any) -> None:
+            self._stream = stream
+
+        async def __aiter__(self) -> typing.AsyncIterator[bytes]:
+            async for piece in self._stream:
+                for part in _slices(piece):
+                    yield part
 
     class AsyncReplayed(library.AsyncByteStream):  # type: ignore[misc, name-defined]
         """The same, awaited."""
@@ -187,45 +218,56 @@ def transports(name: str) -> tuple[type, type]:
         def handle_request(self, request: typing.Any) -> typing.Any:
             if not self.concerns(request):
                 return self.inner.handle_request(request)
-            kept = _is_kept(request)
-            attempts = self.begin(request, request.read() if kept else b"")
+            kept, header = _is_kept(request), ""
+            attempts = self.begin(request, request.read() if kept else b"", kept)
             try:
                 while True:
                     step = attempts.step()
                     if step[0] == "wait":
                         time.sleep(step[1])
                     elif step[0] == "read":
-                        attempts.read()
+                        step[1].read()
                     elif step[0] == "stop":
                         return self.refusal(request, step)
                     else:
-                        request.headers[step[1]] = step[2]
+                        header, request.headers[step[1]] = step[1], step[2]
                         # Reporters of crashes show the variables of every frame.
                         step = ()
                         response = self.inner.handle_request(request)
-                        if (delivered := self._judged(attempts, response, kept)) is not None:
+                        if (delivered := self._judged(attempts, request, response)) is not None:
                             return delivered
             finally:
                 attempts.end()
+                self.forget(request, header)
 
-        def _judged(self, attempts: _native.Attempts, response: typing.Any, kept: bool) -> typing.Any:
+        def _judged(self, attempts: _native.Attempts, request: typing.Any, response: typing.Any) -> typing.Any:
             """The answer if it is the caller's; None for another attempt."""
-            stream, read, ended = response.stream, list[bytes](), False
-            pieces = iter(stream)
+            stream, read = response.stream, list[bytes]()
+            is_error = response.status_code >= 400
+            pieces = self.readable(request, response, Sliced(stream)).iter_bytes() if is_error else iter(stream)
             try:
-                while True:
-                    if (verdict := told(self, attempts, response, read, ended))[0] != "more":
+                verdict = attempts.answered(response.status_code, response.headers.multi_items())
+                while verdict[0] == "more":
+                    try:
+                        piece = next(pieces, None)
+                    except library.DecodingError:
+                        piece = None
+                    except Exception as error:
+                        if is_error:
+                            raise
+                        # It may have run. Raised here, the SDK would send it again; in the stream, the caller is told.
+                        pieces = _breaks(error)
                         break
-                    piece = next(pieces, None)
-                    ended = piece is None
-                    read += [] if piece is None else [piece]
-                if verdict[0] == "again" and kept:
+                    verdict = attempts.piece(piece)
+                    read += [] if piece is None or is_error else [piece]
+                if verdict[0] in ("again", "fail"):
                     stream.close()
-                    return None
+                    return self.failure(request, response, verdict) if verdict[0] == "fail" else None
             except BaseException:
                 stream.close()
                 raise
-            return self.deliver(response, Replayed(read, pieces, stream), attempts, verdict[1])
+            response.stream = Replayed(read, pieces, stream)
+            return response
 
         def close(self) -> None:
             self.inner.close()
@@ -239,45 +281,56 @@ def transports(name: str) -> tuple[type, type]:
 
             if not self.concerns(request):
                 return await self.inner.handle_async_request(request)
-            kept = _is_kept(request)
-            attempts = self.begin(request, await request.aread() if kept else b"")
+            kept, header = _is_kept(request), ""
+            attempts = self.begin(request, await request.aread() if kept else b"", kept)
             try:
                 while True:
                     step = attempts.step()
                     if step[0] == "wait":
                         await anyio.sleep(step[1])
                     elif step[0] == "read":
-                        # A source may be a server; the loop goes on meanwhile.
-                        await anyio.to_thread.run_sync(attempts.read)
+                        # A source may be a server; the loop goes on meanwhile, and nobody waits for it who is cancelled.
+                        await anyio.to_thread.run_sync(step[1].read, **_abandoned(anyio.to_thread.run_sync))
                     elif step[0] == "stop":
                         return self.refusal(request, step)
                     else:
-                        request.headers[step[1]] = step[2]
+                        header, request.headers[step[1]] = step[1], step[2]
                         # Reporters of crashes show the variables of every frame.
                         step = ()
                         response = await self.inner.handle_async_request(request)
-                        if (delivered := await self._judged(attempts, response, kept)) is not None:
+                        if (delivered := await self._judged(attempts, request, response)) is not None:
                             return delivered
             finally:
                 attempts.end()
+                self.forget(request, header)
 
-        async def _judged(self, attempts: _native.Attempts, response: typing.Any, kept: bool) -> typing.Any:
-            stream, read, ended = response.stream, list[bytes](), False
-            pieces = aiter(stream)
+        async def _judged(self, attempts: _native.Attempts, request: typing.Any, response: typing.Any) -> typing.Any:
+            stream, read = response.stream, list[bytes]()
+            is_error = response.status_code >= 400
+            pieces = self.readable(request, response, AsyncSliced(stream)).aiter_bytes() if is_error else aiter(stream)
             try:
-                while True:
-                    if (verdict := told(self, attempts, response, read, ended))[0] != "more":
+                verdict = attempts.answered(response.status_code, response.headers.multi_items())
+                while verdict[0] == "more":
+                    try:
+                        piece = await anext(pieces, None)
+                    except library.DecodingError:
+                        piece = None
+                    except Exception as error:
+                        if is_error:
+                            raise
+                        # As above.
+                        pieces = _breaks_later(error)
                         break
-                    piece = await anext(pieces, None)
-                    ended = piece is None
-                    read += [] if piece is None else [piece]
-                if verdict[0] == "again" and kept:
+                    verdict = attempts.piece(piece)
+                    read += [] if piece is None or is_error else [piece]
+                if verdict[0] in ("again", "fail"):
                     await stream.aclose()
-                    return None
+                    return self.failure(request, response, verdict) if verdict[0] == "fail" else None
             except BaseException:
                 await stream.aclose()
                 raise
-            return self.deliver(response, AsyncReplayed(read, pieces, stream), attempts, verdict[1])
+            response.stream = AsyncReplayed(read, pieces, stream)
+            return response
 
         async def aclose(self) -> None:
             await self.inner.aclose()
@@ -285,14 +338,10 @@ def transports(name: str) -> tuple[type, type]:
     return Transport, AsyncTransport
 
 
-def told(keyed: Keyed, attempts: _native.Attempts, response: typing.Any, read: list[bytes], ended: bool) -> tuple[str, typing.Any]:
-    """Tells the ring of an answer: of an error when all of it is there, of a good one as soon as it begins."""
-    status, body = response.status_code, b"".join(read)
-    if status >= 400:
-        if not ended:
-            return "more", None
-        body = keyed.decoded(response, body)
-    return attempts.answered(status, list(response.headers.items()), body, ended)
+def _abandoned(run_sync: typing.Any) -> dict[str, bool]:
+    """How anyio is told not to wait for a thread; its versions before 4.1 have another word."""
+    name = "abandon_on_cancel" if "abandon_on_cancel" in inspect.signature(run_sync).parameters else "cancellable"
+    return {name: True}
 
 
 # ── Around a client of httpx ─────────────────────────────────────────────────────────────────────────────────────
@@ -328,12 +377,20 @@ def forked(transport: typing.Any) -> typing.Any:
     """The transport of a forked process, without its parent's connections: on those, two would read each other's answers."""
     pool: typing.Any = getattr(transport, "_pool", None)
     if not all(hasattr(pool, name) for name in ("_connections", "_requests", "_optional_thread_lock")):
+        # Once: Python shows a warning of one place a single time.
+        warnings.warn(_SHARED, RuntimeWarning, stacklevel=1)
         return transport
     transport, pool = copy.copy(transport), copy.copy(pool)
     # A thread of the parent may have held the lock.
     pool._connections, pool._requests, pool._optional_thread_lock = [], [], type(pool._optional_thread_lock)()
     transport._pool = pool
     return transport
+
+
+_SHARED = (
+    "keywright: this process was forked with a client whose transport is not httpx's own. It may share connections with "
+    "its parent; make a new client in each process."
+)
 
 
 def library_of(client: type) -> str:

@@ -80,6 +80,8 @@ pub struct Attempts {
     pub(super) attempt: u32,
     /// How often it was sent again because nobody had taken it.
     pub(super) resent: u32,
+    /// Whether its body can be sent a single time.
+    pub(super) once: bool,
     /// Whether a short pause was waited for.
     pub(super) waited: bool,
     pub(super) pause: Option<Duration>,
@@ -122,6 +124,7 @@ impl Attempts {
             used: None,
             attempt: 0,
             resent: 0,
+            once: false,
             waited: false,
             pause: None,
             last: None,
@@ -130,6 +133,11 @@ impl Attempts {
             waits_since: None,
             ring,
         }
+    }
+
+    /// Its body cannot be sent a second time: an answer that another attempt would follow is a failure.
+    pub const fn only_once(&mut self) {
+        self.once = true;
     }
 
     /// What to do next.

@@ -88,7 +88,7 @@ impl Attempts {
     /// No answer came. `cause` says why, and `sent` whether the request may have run: then it is never sent again.
     pub fn failed(&mut self, cause: Cause, sent: Sent, says: &str) -> Verdict {
         self.used = None;
-        if sent == Sent::NotTaken && self.resent < MOST_RESENT {
+        if sent == Sent::NotTaken && !self.once && self.resent < MOST_RESENT {
             self.resent += 1;
             return Verdict::Again;
         }
@@ -131,6 +131,9 @@ impl Attempts {
         }
         let next = ring::next(cause, retry_after, self.waited);
         self.want.after(next, used.value.fingerprint, used.key.account.as_deref());
+        if self.once {
+            return Verdict::Fail(Box::new(diagnosis));
+        }
         if let Next::SameKeyAfter(pause) = next {
             self.waited = true;
             self.pause = Some(pause);
