@@ -162,6 +162,15 @@ def test_what_another_key_does_not_mend_is_tried_as_often_as_the_sdk_says(emulat
     assert 1 <= sum(emulator.calls("openai", key).values()) <= 3
 
 
+def test_a_rate_limit_is_the_sdks_rate_limit(emulator):
+    """The key rests and is asked again, by the SDK's retries too; what is raised at the end has the SDK's name."""
+    key = emulator.key("openai", "rate_limited")
+    with pytest.raises(openai.RateLimitError) as raised:
+        chat(keywright.OpenAI(api_key=key, max_retries=1))
+    assert raised.value.diagnosis.cause == "rate_limit"
+    assert raised.value.response.headers["x-should-retry"] == "true"
+
+
 def test_a_connection_that_fails_is_tried_as_often_as_the_sdk_says(monkeypatch):
     seen = []
 

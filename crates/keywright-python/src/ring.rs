@@ -9,6 +9,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use keywright::client::ring::{self as core, Call, Errand, Given, Head, Opening, Step, Verdict, now};
 use keywright::sources::Reference;
+use keywright_core::all_out::{self, AllOut};
 use keywright_core::diagnosis::Diagnosis;
 use keywright_core::{ProviderSpec, Secret, page};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -207,7 +208,7 @@ impl Attempts {
     fn step(&mut self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
         let (attempts, ring) = match &mut self.request {
             Request::Going { attempts, ring, .. } => (attempts, ring),
-            Request::Keyless(diagnosis) => return stop(py, (**diagnosis).clone(), None, Duration::ZERO),
+            Request::Keyless(diagnosis) => return stop(py, keyless((**diagnosis).clone())),
             Request::Over => return Err(over()),
         };
         let step = guarded(|| attempts.next(now()))?;
@@ -219,7 +220,7 @@ impl Attempts {
             }
             Step::Read(errand) => tuple(py, ("read", Reading { ring: ring.clone(), errand: Mutex::new(Some(errand)) })),
             Step::Wait(pause) => tuple(py, ("wait", pause.as_secs_f64())),
-            Step::Stop(out) => stop(py, out.diagnosis, Some(&out.message), out.retry_after),
+            Step::Stop(out) => stop(py, *out),
         }
     }
 
@@ -287,18 +288,23 @@ impl Reading {
 }
 
 /// No key is left: why, in words, and how an SDK is told.
-fn stop(py: Python<'_>, diagnosis: Diagnosis, words: Option<&str>, retry_after: Duration) -> PyResult<Py<PyTuple>> {
-    let status: u16 = if diagnosis.verdict == keywright_core::Verdict::Auth { 401 } else { 503 };
-    let seen = || diagnosis.evidence.first().map_or(String::new(), |seen| format!(": {}", seen.says));
-    let words = words.map_or_else(|| format!("{}{}", diagnosis.title(), seen()), str::to_owned);
-    let headers = [
+fn stop(py: Python<'_>, out: AllOut) -> PyResult<Py<PyTuple>> {
+    let reply = out.reply(all_out::Told::Holder);
+    let headers = vec![
         ("content-type", "application/json".to_owned()),
-        ("retry-after", format!("{:.0}", retry_after.as_secs_f64().ceil())),
-        ("x-keywright-cause", diagnosis.cause.slug().to_owned()),
-        (SHOULD_RETRY, "false".to_owned()),
+        ("retry-after", format!("{:.0}", reply.retry_after.as_secs_f64().ceil())),
+        ("x-keywright-cause", out.cause().slug().to_owned()),
+        (SHOULD_RETRY, reply.should_retry.to_string()),
     ];
-    let words = guarded(|| GUARD.redact(&words))?;
-    tuple(py, ("stop", failure(py, diagnosis)?, words, status, headers.to_vec()))
+    let words = guarded(|| GUARD.redact(&out.message))?;
+    tuple(py, ("stop", failure(py, out.diagnosis)?, words, reply.status, headers))
+}
+
+/// A process whose ring does not open.
+fn keyless(diagnosis: Diagnosis) -> AllOut {
+    let seen = diagnosis.evidence.first().map_or(String::new(), |seen| format!(": {}", seen.says));
+    let message = format!("{}{seen}", diagnosis.title());
+    AllOut { message, diagnosis, retry_after: Duration::ZERO, rests: false }
 }
 
 /// Headers for a body that is decoded and whole, without keys.
