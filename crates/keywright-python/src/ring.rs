@@ -89,7 +89,7 @@ pub(crate) struct Attempts {
 
 enum Request {
     Going {
-        attempts: core::Attempts,
+        attempts: Box<core::Attempts>,
         ring: core::Ring,
         answer: Option<Arrived>,
     },
@@ -155,7 +155,7 @@ impl Ring {
                 if !replayable {
                     attempts.only_once();
                 }
-                Request::Going { attempts, ring, answer: None }
+                Request::Going { attempts: Box::new(attempts), ring, answer: None }
             })?,
             Err(diagnosis) => Request::Keyless(diagnosis),
         };

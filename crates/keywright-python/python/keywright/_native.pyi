@@ -5,6 +5,7 @@ from typing import Any, final
 
 __all__ = [
     "Attempts",
+    "Reading",
     "Ring",
     "__version__",
     "causes",

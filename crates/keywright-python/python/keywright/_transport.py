@@ -338,7 +338,7 @@ def transports(name: str) -> tuple[type, type]:
     return Transport, AsyncTransport
 
 
-def _abandoned(run_sync: typing.Any) -> dict[str, bool]:
+def _abandoned(run_sync: typing.Any) -> dict[str, typing.Any]:
     """How anyio is told not to wait for a thread; its versions before 4.1 have another word."""
     name = "abandon_on_cancel" if "abandon_on_cancel" in inspect.signature(run_sync).parameters else "cancellable"
     return {name: True}

@@ -466,6 +466,16 @@ fn a_newline_in_a_key_that_is_given_is_refused_and_never_mended_silently() {
 }
 
 #[test]
+fn what_can_be_sent_a_single_time_fails_with_its_diagnosis() {
+    let ring = ring(&["AAAA", "BBBB"]);
+    let mut attempts = ring.begin(&Call { method: "POST", path: PATH, body: b"" });
+    attempts.only_once();
+    assert!(matches!(attempts.next(now()), Step::Send(_)));
+    let verdict = told(&mut attempts, &revoked(), now());
+    assert!(matches!(&verdict, Verdict::Fail(why) if why.cause == Cause::InvalidKey), "{verdict:?}");
+}
+
+#[test]
 fn a_ring_is_shared_by_threads() {
     const fn shared<T: Send + Sync>() {}
     shared::<Ring>();
