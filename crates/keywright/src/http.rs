@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::uri::{Authority, Scheme, Uri};
 use keywright_core::inspect::base_url::{variables, without_ending};
+use keywright_core::inspect::proxy::Way;
 use keywright_core::inspect::reach::Step;
 use keywright_core::{Cause, ProviderSpec};
 use rustls::ClientConfig;
@@ -242,10 +243,16 @@ impl Connector {
         Ok(Self { tls: Arc::new(tls), tls_http1, limit, tunnel: None })
     }
 
-    /// The same, through a proxy.
-    #[must_use]
-    pub fn through(self, tunnel: Tunnel) -> Self {
-        Self { tunnel: Some(Arc::new(tunnel)), ..self }
+    /// The same, going to an origin the way that programs here go. A plain address is always reached directly: a proxy would
+    /// read the key.
+    ///
+    /// None where a proxy stands in the way that wants TLS or SOCKS: neither is spoken here.
+    pub fn on_the_way(&self, way: &Way, origin: &Origin) -> Option<Self> {
+        let tunnel = match way {
+            Way::Through(proxy) if origin.is_encrypted() => Some(Arc::new(Tunnel::of(proxy)?)),
+            Way::Through(_) | Way::PassedBy(_) | Way::Direct | Way::Excepted(_) | Way::Unusable(_) => None,
+        };
+        Some(Self { tunnel, ..self.clone() })
     }
 
     /// Whether a connection to this place may turn out to speak HTTP/2.

@@ -102,8 +102,12 @@ async fn read(stream: &mut TcpStream) -> bool {
 }
 
 fn client(url: &str) -> Client {
+    client_with(url, Vec::new())
+}
+
+fn client_with(url: &str, variables: Vec<(String, String)>) -> Client {
     let key = |tail: &str| format!("sk-proj-{}T3BlbkFJ{}{tail}", "k3Yq8Zt5Wm".repeat(7), "k3Yq8Zt5Wm".repeat(6));
-    let nothing = Resolver::new(Environment::given(Vec::<(String, String)>::new()), "/nonexistent");
+    let nothing = Resolver::new(Environment::given(variables), "/nonexistent");
     let builder = Client::builder("openai").expect("known").resolver(nothing).without_memory().base_url(url);
     builder.key(key("AAAA")).key(key("BBBB")).build().expect("a client")
 }
@@ -153,4 +157,39 @@ async fn a_redirect_takes_no_key_elsewhere() {
     let server = server(Then::Redirect).await;
     assert!(matches!(client(&server.url).generate("Hello").await, Err(Error::Unreadable(_))));
     assert_eq!(server.requests.load(Ordering::SeqCst), 1);
+}
+
+/// Takes one connection, reads what comes first, answers with this, and gives what it read.
+async fn once(answer: &'static str) -> (u16, tokio::task::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let heard = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let mut piece = [0; 4096];
+        let length = stream.read(&mut piece).await.expect("what it says");
+        let _ = stream.write_all(answer.as_bytes()).await;
+        String::from_utf8_lossy(&piece[..length]).into_owned()
+    });
+    (port, heard)
+}
+
+#[tokio::test]
+async fn the_proxy_of_this_machine_is_gone_through_and_gets_no_key() {
+    let (port, heard) = once("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n").await;
+    let proxy = ("HTTPS_PROXY".to_owned(), format!("http://127.0.0.1:{port}"));
+    let client = client_with("https://api.example.com/v1", vec![proxy]);
+    let error = client.generate("Hello").await.expect_err("the proxy refused");
+    assert_eq!(error.diagnosis().map(|diagnosis| diagnosis.cause), Some(Cause::Proxy), "{error}");
+    let heard = heard.await.expect("a request");
+    assert!(heard.starts_with("CONNECT api.example.com:443 ") && !heard.contains("sk-proj"), "{heard}");
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_not_spoken_with_is_gone_past() {
+    let (port, heard) = once("").await;
+    // Whoever is asked for a connection to port 9 is no proxy: nobody listens there.
+    let socks = ("ALL_PROXY".to_owned(), "socks5://127.0.0.1:9".to_owned());
+    let client = client_with(&format!("https://127.0.0.1:{port}/v1"), vec![socks]);
+    client.generate("Hello").await.expect_err("no certificate");
+    assert!(heard.await.expect("a connection").starts_with('\u{16}'), "a greeting of TLS");
 }

@@ -9,7 +9,6 @@ use keywright::probe::{Target, ask};
 use keywright::sources::Environment;
 use keywright::survey::network;
 use keywright::trust::ExtraTrust;
-use keywright::tunnel::Tunnel;
 use keywright_core::inspect::Finding;
 use keywright_core::inspect::proxy::Way;
 use keywright_core::inspect::reach::{ProxyTrouble, Trouble};
@@ -97,19 +96,13 @@ impl Question {
         Ok(ask(&connector, &Target { provider: spec, origin, key, headers }, limit).await)
     }
 
-    /// What opens connections the way that programs here go. A plain address is always asked directly: a proxy would read the key.
+    /// What opens connections the way that programs here go.
     pub(crate) fn connector(&self, limit: Duration) -> Result<Connector, Trouble> {
         let trust = self.trust.as_ref().map(|file| ExtraTrust::read(file)).transpose();
         let trust = trust.map_err(|error| Trouble::NothingTrusted(error.to_string()))?.unwrap_or_default();
         // Half of the time is for the connection, so that a silent answer is told from a silent host.
         let connector = Connector::trusting(limit / 2, Versions::default(), &trust).map_err(|error| error.trouble())?;
-        match &self.way {
-            Way::Through(proxy) if self.origin.is_encrypted() => match Tunnel::of(proxy) {
-                Some(tunnel) => Ok(connector.through(tunnel)),
-                None => Err(Trouble::Proxy(ProxyTrouble::Foreign)),
-            },
-            Way::Through(_) | Way::PassedBy(_) | Way::Direct | Way::Excepted(_) | Way::Unusable(_) => Ok(connector),
-        }
+        connector.on_the_way(&self.way, &self.origin).ok_or(Trouble::Proxy(ProxyTrouble::Foreign))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keywright_core::inspect::proxy::{Way, way};
+use keywright_core::inspect::proxy::Way;
 use keywright_core::{Catalogue, ProviderSpec, Secret};
 
 use super::error::Error;
@@ -12,7 +12,7 @@ use super::{Client, Shared};
 use crate::http::{Connector, Origin, Versions};
 use crate::sources::{Environment, Reference, Resolver};
 use crate::state::Memory;
-use crate::tunnel::Tunnel;
+use crate::survey::network;
 
 /// A client that is about to be built.
 #[derive(Clone, Debug)]
@@ -129,19 +129,21 @@ impl Builder {
         Ok(Client(std::sync::Arc::new(Shared { ring, transport, model: self.model })))
     }
 
-    /// Goes through the proxy that programs here go through; a plain address is reached directly: a proxy would read the key.
+    /// What opens connections the way that programs here go. A proxy that cannot be used is told: where nothing else leads
+    /// out, the calls would fail without a word of it.
     fn connector(&self, origin: &Origin) -> Result<Connector, Error> {
         let connector = Connector::new(self.limits.connection, Versions::default())?;
-        if !origin.is_encrypted() {
-            return Ok(connector);
+        let way = network::way(&self.environment, origin);
+        let connector_there = connector.on_the_way(&way, origin);
+        let unused = match (&way, &connector_there) {
+            (Way::Unusable(variable), _) => Some(variable),
+            (Way::Through(proxy), None) => Some(&proxy.variable),
+            _ => None,
+        };
+        if let Some(variable) = unused {
+            let help = "name an http:// proxy, or put the host into NO_PROXY; `keywright doctor network` says more";
+            tracing::warn!(variable, host = origin.host(), help, "the proxy cannot be used, requests go directly");
         }
-        let variable = |name: &str| self.environment.text(name);
-        Ok(match way(variable, true, origin.host(), origin.port()) {
-            Way::Through(proxy) => match Tunnel::of(&proxy) {
-                Some(tunnel) => connector.through(tunnel),
-                None => connector,
-            },
-            Way::Direct | Way::Excepted(_) | Way::PassedBy(_) | Way::Unusable(_) => connector,
-        })
+        Ok(connector_there.unwrap_or(connector))
     }
 }
