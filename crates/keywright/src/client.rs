@@ -37,6 +37,8 @@ mod events;
 #[cfg(feature = "client")]
 mod journey;
 #[cfg(feature = "client")]
+mod streamed;
+#[cfg(feature = "client")]
 mod transport;
 
 #[cfg(feature = "client")]
@@ -45,6 +47,7 @@ pub use self::{
     builder::Builder,
     chat::{Message, Reply, Role, TextStream},
     error::{Error, Failure},
+    streamed::Streamed,
 };
 
 #[cfg(feature = "client")]

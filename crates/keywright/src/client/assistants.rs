@@ -4,10 +4,7 @@
 //! name the migration to Responses; it is no failure of a key, and no other key is tried. The emulator plays it in both modes
 //! (`assistants`: `live`, `gone`), so old programs can be tested.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use futures_util::stream::{Stream, StreamExt};
+use futures_util::stream::StreamExt;
 use http::Method;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -16,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::Client;
 use super::chat::{Outbound, data};
 use super::error::Error;
+use super::streamed::Streamed;
 
 /// The calls of the Assistants API, shut down on 2026-08-26.
 #[derive(Clone, Debug)]
@@ -131,29 +129,8 @@ impl RunEvent {
     }
 }
 
-/// The events of a run. Dropping it cancels the call. Shut down on 2026-08-26.
-pub struct RunStream(Pin<Box<dyn Stream<Item = Result<RunEvent, Error>> + Send>>);
-
-impl RunStream {
-    /// The next event.
-    pub async fn next(&mut self) -> Option<Result<RunEvent, Error>> {
-        self.0.next().await
-    }
-}
-
-impl Stream for RunStream {
-    type Item = Result<RunEvent, Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.as_mut().poll_next(cx)
-    }
-}
-
-impl std::fmt::Debug for RunStream {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RunStream").finish_non_exhaustive()
-    }
-}
+/// The events of a run. Shut down on 2026-08-26.
+pub type RunStream = Streamed<RunEvent>;
 
 impl Client {
     /// The Assistants API, which was shut down on 2026-08-26.
@@ -229,7 +206,7 @@ impl Assistants {
         let response = shared.answer(&call).await?;
         let events = data(response.into_body(), shared.ring.provider());
         let named = |(name, data): (Option<String>, Value)| RunEvent { name: name.unwrap_or_default(), data };
-        Ok(RunStream(Box::pin(events.map(move |event| event.map(named)))))
+        Ok(Streamed::new(events.map(move |event| event.map(named))))
     }
 
     async fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, Error> {

@@ -1,8 +1,5 @@
 //! The short calls: a prompt or a conversation in, text out.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::{self, Stream, StreamExt};
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
@@ -15,6 +12,7 @@ use super::body::{Arriving, Outgoing};
 use super::error::Error;
 use super::events::Events;
 use super::journey::{End, Remake};
+use super::streamed::Streamed;
 use super::{Client, Shared};
 
 /// One message of a conversation.
@@ -88,41 +86,8 @@ impl std::fmt::Display for Reply {
     }
 }
 
-/// Text as it is written. It ends after an error. Dropping it cancels the call.
-pub struct TextStream(Pin<Box<dyn Stream<Item = Result<String, Error>> + Send>>);
-
-impl TextStream {
-    /// The next piece of text.
-    pub async fn next(&mut self) -> Option<Result<String, Error>> {
-        self.0.next().await
-    }
-
-    /// All of it.
-    ///
-    /// # Errors
-    /// The first error of the stream.
-    pub async fn text(mut self) -> Result<String, Error> {
-        let mut all = String::new();
-        while let Some(piece) = self.next().await {
-            all.push_str(&piece?);
-        }
-        Ok(all)
-    }
-}
-
-impl Stream for TextStream {
-    type Item = Result<String, Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.as_mut().poll_next(cx)
-    }
-}
-
-impl std::fmt::Debug for TextStream {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TextStream").finish_non_exhaustive()
-    }
-}
+/// Text as it is written.
+pub type TextStream = Streamed<String>;
 
 impl Client {
     /// Sends one prompt and gives the text that comes back.
@@ -179,7 +144,7 @@ impl Client {
     pub async fn converse_stream(&self, messages: &[Message]) -> Result<TextStream, Error> {
         let call = self.0.conversation(messages, true)?;
         let response = self.0.answer(&call).await?;
-        Ok(TextStream(Box::pin(texts(response.into_body(), self.0.ring.provider()))))
+        Ok(Streamed::new(texts(response.into_body(), self.0.ring.provider())))
     }
 
     /// The names of the models that the provider offers.
