@@ -71,38 +71,28 @@ def test_a_thread_is_explained(tmp_path, emulator):
     assert ended.stdout == "goes on\n"
 
 
+def abandoned(before=""):
+    """A program whose task fails, and nobody awaits it."""
+    return f"""
+keywright.install()
+async def main():
+    {before}
+    task = asyncio.ensure_future(call_later())
+    await asyncio.wait([task])
+    del task
+    gc.collect()
+asyncio.run(main())
+"""
+
+
 def test_a_task_that_nobody_awaits_is_explained(tmp_path, emulator):
-    ended = run(
-        """
-        keywright.install()
-        async def main():
-            task = asyncio.ensure_future(call_later())
-            await asyncio.wait([task])
-            del task
-            gc.collect()
-        asyncio.run(main())
-        """,
-        tmp_path,
-        emulator,
-    )
+    ended = run(abandoned(), tmp_path, emulator)
     assert "never retrieved" in ended.stderr and DIAGNOSED in ended.stderr, ended.stderr
 
 
 def test_a_handler_of_the_loop_stays(tmp_path, emulator):
-    ended = run(
-        """
-        keywright.install()
-        async def main():
-            asyncio.get_running_loop().set_exception_handler(lambda loop, context: print("handled", type(context["exception"]).__name__))
-            task = asyncio.ensure_future(call_later())
-            await asyncio.wait([task])
-            del task
-            gc.collect()
-        asyncio.run(main())
-        """,
-        tmp_path,
-        emulator,
-    )
+    handler = 'lambda loop, context: print("handled", type(context["exception"]).__name__)'
+    ended = run(abandoned(f"asyncio.get_running_loop().set_exception_handler({handler})"), tmp_path, emulator)
     assert ended.stdout == "handled AuthenticationError\n"
     assert DIAGNOSED in ended.stderr
 

@@ -17,7 +17,7 @@ import harness  # noqa: E402
 import places  # noqa: E402
 
 if typing.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture(scope="session")
@@ -38,99 +38,62 @@ def moto_server() -> Iterator[str]:
         yield address
 
 
-KINDS = [
-    "file",
-    "kubernetes",
-    "dotenv",
-    "systemd",
-    "age",
-    "age-ssh",
-    "keyring",
-    "vault",
-    "vault-kv1",
-    "vault-approle",
-    "op",
-    "op-connect",
-    "cmd",
-    "aws-sm",
-    "aws-sm-container",
-    "aws-ps",
-    "gcp-sm",
-    "gcp-sm-user",
-    "gcp-sm-machine",
-    "azure-kv",
-    "azure-kv-federated",
-    "azure-kv-managed",
-    "k8s",
-    "k8s-kubectl",
-]
+class Ground(typing.NamedTuple):
+    """What a place is made on: a folder of its own, and what ends with the test."""
+
+    request: pytest.FixtureRequest
+    path: pathlib.Path
+    stack: contextlib.ExitStack
+
+
+def vault(ground: Ground, mount: str, name: str, login: dict[str, str] | None) -> places.Place:
+    server = ground.request.getfixturevalue("vault_server")
+    return places.Vault(server, mount, name, login or places.app_role(server))
+
+
+def moto(ground: Ground) -> tuple[str, str]:
+    """The server, and the door before it where botocore checks every signature."""
+    server = ground.request.getfixturevalue("moto_server")
+    return server, clouds.checked_by_botocore(ground.stack, server)
+
+
+ROOT = {"VAULT_TOKEN": places.Vault.ROOT_TOKEN}
+
+"""How a place of each kind is made, in the order of the table."""
+KINDS: dict[str, Callable[[Ground], places.Place]] = {
+    "file": lambda ground: places.File(ground.path),
+    "kubernetes": lambda ground: places.KubernetesFile(ground.path),
+    "dotenv": lambda ground: places.Dotenv(ground.path),
+    "systemd": lambda ground: places.Systemd(ground.path),
+    "age": lambda ground: places.Age(ground.path),
+    "age-ssh": lambda ground: places.AgeForSsh(ground.path),
+    "keyring": lambda ground: places.Keyring(ground.path, ground.stack),
+    "vault": lambda ground: vault(ground, "secret", ground.path.name, ROOT),
+    "vault-kv1": lambda ground: vault(ground, "old", ground.path.name, ROOT),
+    "vault-approle": lambda ground: vault(ground, "secret", f"approle/{ground.path.name}", None),
+    "op": lambda ground: places.OnePassword(ground.path),
+    "op-connect": lambda ground: places.Connect(ground.stack),
+    "cmd": lambda ground: places.Helper(ground.path),
+    "aws-sm": lambda ground: clouds.AwsSecret(*moto(ground), ground.path.name),
+    "aws-sm-container": lambda ground: clouds.AwsContainer(ground.stack, *moto(ground), ground.path),
+    "aws-ps": lambda ground: clouds.AwsParameter(*moto(ground), f"/{ground.path.name}/openai"),
+    "gcp-sm": lambda ground: clouds.Google(ground.stack, ground.path),
+    "gcp-sm-user": lambda ground: clouds.GoogleUser(ground.stack, ground.path),
+    "gcp-sm-machine": lambda ground: clouds.GoogleMachine(ground.stack, ground.path),
+    "azure-kv": lambda ground: clouds.Azure(ground.stack, ground.path),
+    "azure-kv-federated": lambda ground: clouds.AzureFederated(ground.stack, ground.path),
+    "azure-kv-managed": lambda ground: clouds.AzureManaged(ground.stack, ground.path),
+    "k8s": lambda ground: clouds.Kubernetes(ground.stack, ground.path),
+    "k8s-kubectl": lambda ground: clouds.Kubectl(ground.path),
+}
 
 
 @pytest.fixture(params=KINDS)
 def place(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[places.Place]:
     with contextlib.ExitStack() as stack:
-        made = make(request.param, request, tmp_path, stack)
+        made = KINDS[request.param](Ground(request, tmp_path, stack))
         request.node.user_properties.append(("place", inspect.getdoc(type(made)) or ""))
         yield made
-
-
-def make(
-    kind: str, request: pytest.FixtureRequest, tmp_path: pathlib.Path, stack: contextlib.ExitStack
-) -> places.Place:
-    match kind:
-        case "file":
-            return places.File(tmp_path)
-        case "kubernetes":
-            return places.KubernetesFile(tmp_path)
-        case "dotenv":
-            return places.Dotenv(tmp_path)
-        case "systemd":
-            return places.Systemd(tmp_path)
-        case "age":
-            return places.Age(tmp_path)
-        case "age-ssh":
-            return places.AgeForSsh(tmp_path)
-        case "keyring":
-            return places.Keyring(tmp_path, stack)
-        case "op":
-            return places.OnePassword(tmp_path)
-        case "op-connect":
-            return places.Connect(stack)
-        case "cmd":
-            return places.Helper(tmp_path)
-        case "aws-sm" | "aws-sm-container" | "aws-ps":
-            moto = request.getfixturevalue("moto_server")
-            door = clouds.checked_by_botocore(stack, moto)
-            if kind == "aws-sm":
-                return clouds.AwsSecret(moto, door, tmp_path.name)
-            if kind == "aws-sm-container":
-                return clouds.AwsContainer(stack, moto, door, tmp_path)
-            return clouds.AwsParameter(moto, door, f"/{tmp_path.name}/openai")
-        case "gcp-sm":
-            return clouds.Google(stack, tmp_path)
-        case "gcp-sm-user":
-            return clouds.GoogleUser(stack, tmp_path)
-        case "gcp-sm-machine":
-            return clouds.GoogleMachine(stack, tmp_path)
-        case "azure-kv":
-            return clouds.Azure(stack, tmp_path)
-        case "azure-kv-federated":
-            return clouds.AzureFederated(stack, tmp_path)
-        case "azure-kv-managed":
-            return clouds.AzureManaged(stack, tmp_path)
-        case "k8s":
-            return clouds.Kubernetes(stack, tmp_path)
-        case "k8s-kubectl":
-            return clouds.Kubectl(tmp_path)
-        case _:
-            server = request.getfixturevalue("vault_server")
-            token = {"VAULT_TOKEN": places.Vault.ROOT_TOKEN}
-            mount, name, login = {
-                "vault": ("secret", tmp_path.name, token),
-                "vault-kv1": ("old", tmp_path.name, token),
-                "vault-approle": ("secret", f"approle/{tmp_path.name}", None),
-            }[kind]
-            return places.Vault(server, mount, name, login or places.app_role(server))
 
 
 COLUMNS = {
