@@ -38,7 +38,7 @@ class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
             yield piece
 
 
-def client_of(answer, keys=1, **options):
+def client_of(answer, **options):
     """A client whose requests are answered by this function, and the requests that it got."""
     seen = []
 
@@ -153,13 +153,21 @@ def test_an_error_that_grows_when_it_is_decoded_is_not_decoded_whole(key):
     assert MIB <= len(raised.value.response.content) <= 2 * MIB
 
 
-def test_an_error_that_is_not_what_its_header_says_is_an_error_still(key):
-    def answer(request):
-        return httpx.Response(400, headers={"content-encoding": "gzip"}, stream=Body([b"no gzip"]))
+ODD_ERRORS = {
+    "not encoded as it says": lambda: httpx.Response(400, headers={"content-encoding": "gzip"}, stream=Body([b"no gzip"])),
+    "cut off": lambda: httpx.Response(400, stream=Body([b'{"error"'], httpx.RemoteProtocolError("peer closed connection"))),
+}
 
-    client, _ = client_of(answer)
+
+@pytest.mark.parametrize("odd", ODD_ERRORS.values(), ids=ODD_ERRORS.keys())
+def test_an_odd_error_is_an_error_still(key, odd):
+    client, seen = client_of(lambda request: odd())
     with pytest.raises(openai.BadRequestError):
         client.chat.completions.create(**HELLO)
+    asynchronous, seen_there = asynchronous_client_of(lambda request: odd())
+    with pytest.raises(openai.BadRequestError):
+        asyncio.run(asynchronous.chat.completions.create(**HELLO))
+    assert seen == seen_there == [key]
 
 
 def refused(request):
@@ -168,7 +176,7 @@ def refused(request):
 
 
 def test_an_upload_that_cannot_be_sent_again_says_why_it_failed(key, monkeypatch):
-    monkeypatch.setattr("keywright._transport.REPLAY_LIMIT", 100)
+    monkeypatch.setattr("keywright._native.REPLAY_LIMIT", 100)
     client, seen = client_of(refused)
     with pytest.raises(keywright.AuthenticationError) as raised:
         client.files.create(file=("data.jsonl", io.BytesIO(b"{}\n" * 1000)), purpose="batch")

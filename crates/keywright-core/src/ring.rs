@@ -13,7 +13,7 @@ mod sent;
 mod want;
 
 pub use models::Models;
-pub use sent::{MOST_ATTEMPTS_PER_KEY, MOST_RESENT, Sent};
+pub use sent::{MOST_ATTEMPTS_PER_KEY, MOST_RESENT, REPLAY_LIMIT, Sent};
 pub use want::Want;
 
 use crate::cause::{Bench, Cause};

@@ -2,6 +2,7 @@
 //!
 //! Locks are taken with the interpreter's own lock held and let go before that is: a fork finds none of them taken.
 
+mod attempts;
 mod convert;
 mod facts;
 mod guarded;
@@ -145,6 +146,7 @@ fn providers() -> Vec<&'static str> {
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     keywright_cli::guard_panics();
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("REPLAY_LIMIT", keywright_core::ring::REPLAY_LIMIT)?;
     module.add_function(wrap_pyfunction!(main, module)?)?;
     module.add_function(wrap_pyfunction!(classify, module)?)?;
     module.add_function(wrap_pyfunction!(explain, module)?)?;
@@ -157,8 +159,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(learn_here, module)?)?;
     module.add_function(wrap_pyfunction!(facts::facts, module)?)?;
     module.add_class::<ring::Ring>()?;
-    module.add_class::<ring::Attempts>()?;
-    module.add_class::<ring::Reading>()?;
+    module.add_class::<attempts::Attempts>()?;
+    module.add_class::<attempts::Reading>()?;
     module.add_function(wrap_pyfunction!(causes, module)?)?;
     module.add_function(wrap_pyfunction!(providers, module)?)
 }

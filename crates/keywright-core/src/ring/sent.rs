@@ -22,6 +22,8 @@ impl Sent {
     }
 }
 
+/// Bodies up to this many bytes are kept for another attempt, unless a configuration says otherwise; larger ones are sent once.
+pub const REPLAY_LIMIT: usize = 32 * 1024 * 1024;
 /// How often a request that the provider did not take is sent again on another connection.
 pub const MOST_RESENT: u32 = 2;
 /// How many attempts one request has for each key of its ring, whatever sources hand out meanwhile: its value, the next one of

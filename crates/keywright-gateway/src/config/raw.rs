@@ -9,6 +9,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use keywright_core::ring::REPLAY_LIMIT;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
@@ -122,7 +123,7 @@ impl Default for RawGateway {
             total_timeout_ms: ms(3_600_000),
             head_timeout_ms: ms(10_000),
             confirm_timeout_ms: ms(5_000),
-            replay_limit_bytes: 32 * MIB,
+            replay_limit_bytes: REPLAY_LIMIT,
             replay_total_bytes: 256 * MIB,
             // The largest upload that a provider takes is 512 MB; multipart adds a little.
             body_limit_bytes: 600 * MIB as u64,

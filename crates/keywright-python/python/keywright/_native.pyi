@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, final
 
 __all__ = [
+    "REPLAY_LIMIT",
     "Attempts",
     "Reading",
     "Ring",
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 __version__: str
+REPLAY_LIMIT: int
 
 def main(arguments: Sequence[str]) -> int: ...
 def classify(provider: str, status: int, body: bytes | bytearray | str, path: str = "") -> dict[str, Any] | None: ...

@@ -27,9 +27,6 @@ MARK = "keywright-chooses-the-key"
 """Where an answer carries why the call failed: in the `extensions` of its response."""
 WHY = "keywright"
 
-"""Bodies up to this size are kept for another attempt; larger ones are sent once. As the gateway's `replay_limit_bytes`."""
-REPLAY_LIMIT = 32 * 1024 * 1024
-
 
 class Keyed:
     """What the transports for threads and for asyncio share."""
@@ -137,7 +134,7 @@ def origin_of(url: typing.Any) -> Origin:
 def _is_kept(request: typing.Any) -> bool:
     """Whether a body is small enough to be sent twice. One whose length nobody knows is a stream."""
     length = request.headers.get("content-length", "0" if "transfer-encoding" not in request.headers else "")
-    return length.isascii() and length.isdigit() and int(length) <= REPLAY_LIMIT
+    return length.isascii() and length.isdigit() and int(length) <= _native.REPLAY_LIMIT
 
 
 """How much of an encoded error is decoded at once."""
@@ -250,14 +247,13 @@ def transports(name: str) -> tuple[type, type]:
                 while verdict[0] == "more":
                     try:
                         piece = next(pieces, None)
-                    except library.DecodingError:
-                        piece = None
                     except Exception as error:
-                        if is_error:
-                            raise
-                        # It may have run. Raised here, the SDK would send it again; in the stream, the caller is told.
-                        pieces = _breaks(error)
-                        break
+                        if not is_error:
+                            # It may have run. Raised here, the SDK would send it again; in the stream, the caller is told.
+                            pieces = _breaks(error)
+                            break
+                        # Cut off, or not encoded as it says: its status tells enough.
+                        piece = None
                     verdict = attempts.piece(piece)
                     read += [] if piece is None or is_error else [piece]
                 if verdict[0] in ("again", "fail"):
@@ -313,14 +309,12 @@ def transports(name: str) -> tuple[type, type]:
                 while verdict[0] == "more":
                     try:
                         piece = await anext(pieces, None)
-                    except library.DecodingError:
-                        piece = None
                     except Exception as error:
-                        if is_error:
-                            raise
-                        # As above.
-                        pieces = _breaks_later(error)
-                        break
+                        if not is_error:
+                            # As above.
+                            pieces = _breaks_later(error)
+                            break
+                        piece = None
                     verdict = attempts.piece(piece)
                     read += [] if piece is None or is_error else [piece]
                 if verdict[0] in ("again", "fail"):

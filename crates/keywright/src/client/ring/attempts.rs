@@ -191,6 +191,11 @@ impl Attempts {
         self.attempt
     }
 
+    /// Whether a caller's own retries may follow a failure: where the ring has tried more than once, they would multiply.
+    pub const fn may_be_retried(&self) -> bool {
+        self.attempt <= 1
+    }
+
     /// Whether another key could serve this request as things stand.
     pub(super) fn has_other(&self, now: Moment) -> bool {
         match self.choose(now, false) {
