@@ -3,23 +3,26 @@
 //! The state lives behind a lock that is held for a few instructions and never across an await. What
 //! the data path reads on every request is a copy of it in one atomic.
 
+mod packed;
+mod value;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
-use http::HeaderValue;
-use keywright::credential;
-use keywright::sources::{Found, Miss, Reference, Resolver};
+use keywright::sources::{Reference, Resolver};
 use keywright::state::{Chronicle, Memory};
 use keywright_core::all_out::Out;
 use keywright_core::ring::{Backoff, Event, Health, Models, Moment, Standing, Task, step};
-use keywright_core::{Cause, Classified, Diagnosis, Fingerprint, ProviderSpec, Secret};
+use keywright_core::{Cause, Classified, Diagnosis, Fingerprint, ProviderSpec};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use self::packed::{is_on_probation, pack, unpack};
+use self::value::prepared;
+pub(crate) use self::value::{KeyValue, Unreadable, prepare, read};
 use crate::clock;
 use crate::config::KeySettings;
 use crate::pace::Pace;
-use crate::stand_in::{self, StandIn};
 use crate::start::StartError;
 
 /// One key of a provider.
@@ -66,19 +69,6 @@ pub(crate) struct Counts {
     pub(crate) stand_ins: AtomicU64,
     /// When it last served.
     pub(crate) last_served: AtomicU64,
-}
-
-/// A key's value, with everything that is made from it once.
-pub(crate) struct KeyValue {
-    pub(crate) secret: Secret,
-    pub(crate) header: HeaderValue,
-    pub(crate) fingerprint: Fingerprint,
-    /// The fingerprint as `x-keywright-key` tells it.
-    pub(crate) id_header: HeaderValue,
-    pub(crate) masked: String,
-    pub(crate) place: String,
-    /// Set when it is the last known good value, in the place of what the source gives.
-    pub(crate) stand_in: Option<StandIn>,
 }
 
 /// A key of a snapshot that is being built.
@@ -250,7 +240,7 @@ impl Key {
 
     /// Takes the only place that probation has; true for keys that are not on probation.
     pub(crate) fn admit_trial(&self) -> Option<bool> {
-        let on_probation = self.standing.load(Ordering::Acquire) & TAG == PROBATION;
+        let on_probation = is_on_probation(self.standing.load(Ordering::Acquire));
         if !on_probation {
             return Some(false);
         }
@@ -485,124 +475,3 @@ impl Key {
 /// The right to look at a key: to read its source and to probe it. Dropping it gives it back.
 #[derive(Debug)]
 pub(crate) struct LookRight(#[expect(dead_code, reason = "it is held, not read")] OwnedSemaphorePermit);
-
-/// Why a key has no value that can be sent.
-#[derive(Clone, Debug)]
-pub(crate) struct Unreadable {
-    pub(crate) cause: Cause,
-    pub(crate) says: String,
-    /// What the source said, when it gave nothing.
-    miss: Option<Miss>,
-}
-
-impl Unreadable {
-    fn of(cause: Cause, says: String) -> Self {
-        Self { cause, says, miss: None }
-    }
-
-    /// Whether the source says that it has no key, rather than that it cannot be asked or holds something else.
-    pub(crate) fn is_none(&self) -> bool {
-        self.miss.as_ref().is_some_and(|miss| !miss.is_outage())
-    }
-
-    /// The last known good value, when the source could not be read.
-    pub(crate) async fn stand_in(
-        &self,
-        memory: Option<&Memory>,
-        spec: &ProviderSpec,
-        reference: &Reference,
-    ) -> Option<KeyValue> {
-        stand_in::for_outage(memory?, spec, reference, self.miss.as_ref()?).await
-    }
-}
-
-/// Reads a key's value from its source, now.
-pub(crate) async fn read(
-    reference: &Reference,
-    spec: &ProviderSpec,
-    resolver: &Resolver,
-) -> Result<KeyValue, Unreadable> {
-    prepared(resolver.resolve(reference).await, spec)
-}
-
-fn prepared(read: Result<Found, Miss>, spec: &ProviderSpec) -> Result<KeyValue, Unreadable> {
-    let found = read.map_err(unreadable)?;
-    prepare(found.secret, found.place, spec, None)
-}
-
-/// Prepares what every request needs of a value.
-pub(crate) fn prepare(
-    secret: Secret,
-    place: String,
-    spec: &ProviderSpec,
-    stand_in: Option<StandIn>,
-) -> Result<KeyValue, Unreadable> {
-    let header = credential::header(&secret, &place, spec).map_err(|why| Unreadable::of(why.cause, why.says))?;
-    let fingerprint = credential::fingerprinter().fingerprint(&secret);
-    Ok(KeyValue {
-        header,
-        id_header: HeaderValue::try_from(fingerprint.to_string())
-            .map_err(|_| Unreadable::of(Cause::Other, String::new()))?,
-        masked: secret.masked(),
-        fingerprint,
-        place,
-        secret,
-        stand_in,
-    })
-}
-
-fn unreadable(miss: Miss) -> Unreadable {
-    Unreadable { cause: Cause::MissingKey, says: miss.to_string(), miss: Some(miss) }
-}
-
-/// The state in one number: a tag, and above it the moment or the cause's index.
-fn pack(health: Health) -> u64 {
-    match health {
-        Health::Active => ACTIVE,
-        Health::Probation { .. } => PROBATION,
-        Health::Suspect { .. } => SUSPECT,
-        Health::CoolingDown { until } => RESTING | (until.0 << TAG_BITS),
-        Health::Quarantined { cause, .. } => OUT | ((cause as u64) << TAG_BITS),
-    }
-}
-
-fn unpack(packed: u64, now: Moment) -> Standing {
-    match packed & TAG {
-        SUSPECT => Standing::Deciding,
-        RESTING if Moment(packed >> TAG_BITS) > now => Standing::Resting(Moment(packed >> TAG_BITS)),
-        OUT => {
-            let index = usize::try_from(packed >> TAG_BITS).unwrap_or(usize::MAX);
-            Standing::Out(<Cause as strum::VariantArray>::VARIANTS.get(index).copied().unwrap_or(Cause::Other))
-        }
-        _ => Standing::Ready,
-    }
-}
-
-const TAG_BITS: u32 = 3;
-const TAG: u64 = (1 << TAG_BITS) - 1;
-const ACTIVE: u64 = 0;
-const PROBATION: u64 = 1;
-const SUSPECT: u64 = 2;
-const RESTING: u64 = 3;
-const OUT: u64 = 4;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_packed_state_stands_like_the_state() {
-        let now = Moment(50_000);
-        let states = [
-            Health::Active,
-            Health::Probation { cause: Cause::InvalidKey, round: 2 },
-            Health::Suspect { cause: Cause::InvalidKey, since: now },
-            Health::CoolingDown { until: Moment(50_001) },
-            Health::CoolingDown { until: Moment(49_999) },
-            Health::Quarantined { cause: Cause::QuotaExhausted, since: now, retry_at: now, round: 0 },
-        ];
-        for health in states {
-            assert_eq!(unpack(pack(health), now), health.standing(now), "{health:?}");
-        }
-    }
-}
