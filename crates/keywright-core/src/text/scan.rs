@@ -134,8 +134,8 @@ impl<'r> Reader<'r> {
         // What a log says a thousand times in the same words is not read a thousand times.
         let marks = std::mem::take(&mut self.marks);
         let idle = self.idle.get(&marks).copied().unwrap_or_default();
-        if idle >= MOST_IDLE && !idle.is_multiple_of(SAMPLED) {
-            self.idle.insert(marks, idle.wrapping_add(1).max(MOST_IDLE));
+        if !is_worth_reading(idle) {
+            self.idle.insert(marks, idle.saturating_add(1));
             self.found.iter_mut().for_each(|found| found.left_out = true);
             return;
         }
@@ -170,6 +170,11 @@ impl<'r> Reader<'r> {
             }
         }
     }
+}
+
+/// Whether a part is read closely after so many with the same anchors that told nothing new: the more they were, the fewer.
+const fn is_worth_reading(idle: u32) -> bool {
+    idle < MOST_IDLE || idle.is_multiple_of((idle / READ_PER_DOUBLING).next_power_of_two())
 }
 
 /// The words that are searched for in a long text: what a comparison with another searcher must use too.
@@ -226,8 +231,8 @@ const LONGEST_ANCHOR: usize = 32;
 const MOST_FOUND: usize = 64;
 /// After this many parts with the same anchors and nothing new, only some are read.
 const MOST_IDLE: u32 = 64;
-/// Every how many.
-const SAMPLED: u32 = 64;
+/// At most so many more of them, and at least half as many, while their number doubles.
+const READ_PER_DOUBLING: u32 = 16;
 /// How many sets of anchors are told apart.
 const MOST_KINDS: usize = 4_096;
 
@@ -285,6 +290,17 @@ mod tests {
             (0..times).for_each(|_| reader.push(format!("{TRACE}{noise}").as_bytes()));
             let found = reader.finish().remove(0);
             assert_eq!((found.left_out, found.again == times - 1), (left_out, !left_out), "{times}: {}", found.again);
+        }
+    }
+
+    #[test]
+    fn of_what_is_said_over_and_over_ever_less_is_read() {
+        assert!((0..MOST_IDLE).all(is_worth_reading));
+        for from in (6..30).map(|doublings| 1 << doublings) {
+            let step = (from / READ_PER_DOUBLING).max(1);
+            let read =
+                (from..2 * from).step_by(usize::try_from(step).expect("small")).filter(|idle| is_worth_reading(*idle));
+            assert!((READ_PER_DOUBLING / 2..=READ_PER_DOUBLING).contains(&(read.count() as u32)), "from {from}");
         }
     }
 
