@@ -122,7 +122,8 @@ Environment:
   KEYWRIGHT_LOG  what is logged to stderr: error, warn, info, debug, trace, or target=level
   NO_COLOR       no colour, unless --color says otherwise
 
-Nothing is sent anywhere but to the providers you call. There is no telemetry and no update check.
+Nothing is sent anywhere but to the providers you call and the stores that hold your keys. There is no
+telemetry and no update check.
 Source: https://github.com/keywright/keywright";
 
 #[cfg(test)]

@@ -153,7 +153,7 @@ impl Backoff {
 /// |---|---|---|---|---|---|---|
 /// | active | active | suspect, confirm | quarantined | cooling down | – | – |
 /// | suspect | suspect | suspect | quarantined | suspect | probation / quarantined / quarantined, first wait | – |
-/// | cooling down | active | suspect, confirm | quarantined | longer of the two | – | active |
+/// | cooling down | same | suspect, confirm | quarantined | longer of the two | – | active |
 /// | quarantined | quarantined | same | same | same | probation / next round / same round again | probe, or probation if only traffic proves |
 /// | probation | active | quarantined, next round | quarantined, next round | cooling down | – | – |
 ///

@@ -20,7 +20,7 @@ use crate::terminal::{Role, Terminal, paint};
     after_help = "\
 Examples:
   keywright config init                 write a commented keywright.toml
-  keywright config check                every problem with line, column and the near name
+  keywright config check                what is wrong, with line, column and the near name
   keywright config schema > schema.json for editors that complete and check TOML
   keywright config allow                let its helpers (`cmd://NAME`) run"
 )]
@@ -40,7 +40,10 @@ enum Action {
     Deny(allow::Args),
 }
 
-/// Tell every problem of a configuration, with its place; exit 2 when there is one.
+/// Say what is wrong with a configuration, and where; exit 2 when something is.
+///
+/// A misspelt name or a value of the wrong type ends the reading: it is the only problem shown. Once the file can be read, all
+/// other problems are shown together.
 #[derive(Debug, clap::Args)]
 struct Check {
     /// The file.
@@ -79,7 +82,7 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     }
 }
 
-/// Reads a configuration, and whether it may run helpers; every problem is told to the person.
+/// Reads a configuration, and whether it may run helpers; the problems that were found are told to the person.
 pub(super) fn load(file: &Path, terminal: &Terminal) -> Result<Config, CliError> {
     let text = read(file)?;
     let mut config = Config::parse(&text).map_err(|problems| told(file, &problems, terminal))?;
