@@ -2,7 +2,12 @@
 //!
 //! On a refusal it reads the key's source again before anything else: a changed value is a rotation,
 //! not a failure. If the value is the same, one free probe decides. Keys that are out are looked at
-//! again with backoff, and at once when their source hands out another value.
+//! again with backoff, and at once when their source hands out another value: local sources are read on every tick,
+//! servers and helpers at their own pace ([`crate::pace`]).
+//!
+//! A probe that costs nothing says nothing about credit, so an account that was out proves itself by traffic: one request at
+//! a time, on probation. When all keys of a provider go out in one moment, the provider, the clock or the way out is the
+//! suspect: looks come sooner, and the answer says so.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,4 +1,5 @@
-//! Takes over another configuration without dropping a request.
+//! Takes over another configuration without dropping a request: on a signal, or when its file holds something else. Keys with
+//! the same reference and value move over with their state.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -3,6 +3,9 @@
 //! It compares what the system tells about each file, from its path on: a file that is written anew, renamed into
 //! place or reached through a symlink that was swapped is another file. File events would come a little earlier, but
 //! not at all from network and shared folders, and they watch a folder, not where a chain of symlinks ends.
+//!
+//! The keeper reads what changed. A new value is probed before it takes over; about one that is refused it asks again later,
+//! while the old one serves.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::Metadata;

@@ -17,6 +17,7 @@
 //! What an answer means, what it does to a key, and what may be tried next is core's. The same rules hold as in the
 //! gateway, with one difference: nobody runs between requests here. So a key that was refused is read from its source
 //! again by the request that met the refusal, and when its wait is over, one request proves it: failover covers that one.
+//! Where a source gives nothing that works, the last known good value stands in.
 
 mod attempts;
 mod key;
