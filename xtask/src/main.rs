@@ -51,5 +51,8 @@ Usage: cargo xtask <CHORE> [OPTIONS]
   pages verify [--write]          run the programs of the error pages, and record what they did
   docs                            build the book of docs/ with its generated reference
   bench gateway|explain|start     measure each beside its peers; see bench/README.md
+  bench rotation                  rotate keys under load; fails if a request does
+  bench help                      all benches and their options
 
-Everything that is downloaded goes to target/test-env and is kept until its list of versions changes.";
+What is downloaded goes to target/test-env and is kept until its list of versions changes. Missing system
+packages are installed with apt-get: that takes Debian and root, and they stay.";

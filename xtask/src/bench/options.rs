@@ -16,6 +16,8 @@ cargo xtask bench start [options]      compare keywright run and env: --rounds N
 cargo xtask bench rotation [options]   rotate keys under load: --rotations N, --requests N (at least),
                                        --connections N, --keywright PATH, --write
 cargo xtask bench upstream --port N    only the mock upstream, until stdin closes
+cargo xtask bench floor --port N --upstream ADDRESS
+                                       only the bare hyper proxy, until stdin closes
 
 Options of bench gateway:
   --rounds N           rounds, each with every contender and workload (5)

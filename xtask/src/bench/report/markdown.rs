@@ -173,7 +173,7 @@ fn under_load(found: &UnderLoad) -> String {
         ("refused calls on the dead key", found.refused),
         ("**of those beyond the requests in flight**", found.beyond_in_flight),
         ("of those more than 50 ms after the revocation", found.late),
-        ("free looks at the dead key", found.looks),
+        ("free checks of the dead key", found.looks),
         ("last refused call, µs after the revocation", found.last_refused_us),
     ];
     for (name, value) in rows {
