@@ -87,14 +87,29 @@ def test_a_locked_keyring_says_so_and_the_vault_is_named(tmp_path: pathlib.Path)
     with contextlib.ExitStack() as stack:
         place = places.Keyring(tmp_path, stack)
         place.put(harness.new_key("openai"))
-        home = Home(tmp_path, place.environment)
+        home = Home(tmp_path, place.environment | {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1"})
         service, login = "org.freedesktop.Secret.Service.Lock", "/org/freedesktop/secrets/collection/login"
         lock = ["dbus-send", "--session", "--print-reply", "--dest=org.freedesktop.secrets", "/org/freedesktop/secrets"]
         subprocess.run([*lock, service, f"array:objpath:{login}"], env=home.environment, check=True, capture_output=True)
         ran = home.keys("add", "openai", "--name", "b", "--store", "keyring", stdin=harness.new_key("openai"))
         assert ran.returncode == 1, ran.stderr
         assert "the keyring is locked" in ran.stderr and "--store age" in ran.stderr, ran.stderr
-        assert "the keyring: " in home.keys("list").stderr
+        vaults, new = harness.new_key("openai"), harness.new_key("openai")
+        assert home.keys("add", "openai", "--store", "age", stdin=vaults).returncode == 0
+        for arguments, code in [
+            (["rotate", "openai"], 1),
+            (["remove", "openai", "--yes"], 1),
+            (["list"], 3),
+            (["test", "openai"], 3),
+            (["export", "--env", "--output", "out.env"], 3),
+        ]:
+            ran = home.keys(*arguments, stdin=new)
+            assert ran.returncode == code, (arguments, ran.stdout, ran.stderr)
+            assert "Unlock the keyring" in ran.stderr or "unlock it" in ran.stderr, (arguments, ran.stderr)
+            assert "no such key" not in ran.stderr and "no key is here" not in ran.stderr, (arguments, ran.stderr)
+        assert decrypted(home.vault, home.identity) == {"openai": vaults}, "no other key is taken for the one in the keyring"
+        ran = home.keys("rotate", "openai", "--store", "age", stdin=new)
+        assert ran.returncode == 3 and decrypted(home.vault, home.identity)["openai"] == new, ran.stderr
 
 
 def test_the_age_command_opens_the_vault(tmp_path: pathlib.Path) -> None:

@@ -146,19 +146,74 @@ fn a_store_that_cannot_be_used_says_why_and_loses_nothing() {
     let good = std::fs::read(vault(&place)).expect("there");
     std::fs::write(vault(&place), &good[..good.len() / 2]).expect("written");
     let add = || run_with(&place, &["keys", "add", "openai", "--name", "b"], &openai_key(2));
-    add().code(1).err("not an age file").hides(&key);
-    place.run(&["keys", "list"]).code(0).err("warning: the key vault");
+    add().code(1).err("it is damaged").err("put it aside").hides(&key);
     std::fs::write(vault(&place), &good).expect("written");
     let identity = vault(&place).with_extension("identity");
     let kept = std::fs::read(&identity).expect("there");
     std::fs::remove_file(&identity).expect("removed");
-    add().code(1).err("nothing is set that opens it").err("KEYWRIGHT_AGE_PASSPHRASE_FILE");
+    add().code(1).err("nothing is set that opens it").err(identity.to_str().expect("UTF-8"));
     std::fs::write(&identity, &kept).expect("written");
     add().code(1).err("open to other users").err("chmod 600");
     for store in ["vault://secret/llm#openai", "env://OPENAI_API_KEY"] {
         run_with(&place, &["keys", "add", "openai", "--store", store], &key).code(1).err("does not write there");
     }
     run_with(&place, &["keys", "add", "openai", "--store", "keyring"], &key).code(1).err("no keyring service answers");
+}
+
+#[test]
+fn a_store_that_stays_closed_is_never_called_empty() {
+    let (place, key, new) = (home(None), openai_key(1), openai_key(2));
+    run_with(&place, &["keys", "add", "openai"], &key).code(0);
+    let (path, identity) = (vault(&place), vault(&place).with_extension("identity"));
+    let good = std::fs::read(&path).expect("there");
+    let whole = || std::fs::write(&path, &good).expect("written");
+    let close: [(&str, &dyn Fn(), &dyn Fn()); 4] = [
+        ("mv ", &|| std::fs::write(&path, &good[..good.len() / 2]).expect("written"), &whole),
+        ("mv ", &|| std::fs::write(&path, &good[..12]).expect("written"), &whole),
+        ("mv ", &|| std::fs::write(&path, "").expect("written"), &whole),
+        (
+            "Its identity file is missing",
+            &|| std::fs::rename(&identity, identity.with_extension("away")).expect("renamed"),
+            &|| std::fs::rename(identity.with_extension("away"), &identity).expect("renamed"),
+        ),
+    ];
+    for (mend, damage, repair) in close {
+        damage();
+        for (arguments, code) in [
+            (&["keys", "rotate", "openai"][..], 1),
+            (&["keys", "rotate", "openai", "--via-admin-api"], 1),
+            (&["keys", "remove", "openai", "--yes"], 1),
+            (&["keys", "test"], 3),
+            (&["keys", "test", "openai"], 3),
+            (&["keys", "list"], 3),
+            (&["keys", "export", "--env"], 3),
+            (&["doctor"], 1),
+            (&["doctor", "openai", "-v"], 1),
+        ] {
+            let ended = run_with(&place, arguments, &new).code(code).hides(&key).hides(&new);
+            let all = format!("{}{}", ended.stdout, ended.stderr);
+            assert!(all.contains(path.to_str().expect("UTF-8")) && all.contains(mend), "{arguments:?} {mend}: {all}");
+            for untrue in ["no such key", "not in the key vault", "no key is here", "set nowhere", "no key of"] {
+                assert!(!all.contains(untrue), "{arguments:?} {mend} `{untrue}`: {all}");
+            }
+        }
+        let listed = place.run(&["keys", "list", "--json"]).code(3);
+        let listed: Value = serde_json::from_str(&listed.stdout).expect("JSON");
+        assert!(listed["unopened"][0]["help"].is_string(), "{listed}");
+        repair();
+        place.run(&["keys", "list"]).code(0).out("key vault, openai");
+    }
+}
+
+#[test]
+fn a_closed_store_does_not_hide_the_others_and_is_told() {
+    let (place, key) = (home(None), openai_key(1));
+    run_with(&place, &["keys", "add", "together"], "tgp_v1_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA0001").code(0);
+    std::fs::write(vault(&place), "age-encryption.org/v1").expect("written");
+    let place = place.env("OPENAI_API_KEY", &key);
+    place.run(&["keys", "list"]).code(3).out("environment variable OPENAI_API_KEY").err("it is damaged").hides(&key);
+    place.run(&["doctor"]).code(0).out("it is damaged").out("mv ").hides(&key);
+    place.run(&["doctor", "openai"]).code(0).out("nothing is wrong").hides(&key);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use keywright_core::{ProviderSpec, Secret};
 
-pub use self::error::StoreError;
+pub use self::error::{Lock, StoreError};
 pub use self::name::{KeyName, NameError};
 pub use self::shelf::{Kept, Shelf};
 use self::vault::Vault;
@@ -96,7 +96,10 @@ impl KeyStore {
                 Some(Asked { why: SourceError::NotSet | SourceError::NoFile | SourceError::NoField, .. }) | None => {
                     Ok(None)
                 }
-                Some(Asked { place, why }) => Err(StoreError::Source { place, why }),
+                Some(Asked { place, why }) => Err(match reference {
+                    Reference::Age { path, .. } => self.vault(path).refused(why).await,
+                    _ => StoreError::Source { place, why },
+                }),
             },
         }
     }
@@ -113,8 +116,8 @@ impl KeyStore {
     pub async fn open_vault(&self) -> Result<(), StoreError> {
         let path = self.vault_path()?;
         match self.vault(&path).fields().await {
-            Ok(_) | Err(SourceError::NoFile) => Ok(()),
-            Err(why) => Err(StoreError::Source { place: Kind::Age.place().to_owned(), why }),
+            Err(error) if !error.is_absence() => Err(error),
+            _ => Ok(()),
         }
     }
 
@@ -171,8 +174,8 @@ impl KeyStore {
     /// The keys of these providers, in every store.
     pub async fn shelf(&self, providers: &[&'static ProviderSpec]) -> Shelf {
         let mut found = Shelf::default();
-        found.take(Kind::Keyring.place(), self.in_keyring(providers, keyring::PATIENCE).await);
-        found.take(Kind::Age.place(), self.in_vault(providers).await);
+        found.take(Kind::Keyring, self.in_keyring(providers, keyring::PATIENCE).await);
+        found.take(Kind::Age, self.in_vault(providers).await);
         found
     }
 
@@ -183,11 +186,11 @@ impl KeyStore {
         if providers.is_empty() {
             return found;
         }
-        found.take(Kind::Keyring.place(), self.in_keyring(providers, keyring::AT_A_START).await);
+        found.take(Kind::Keyring, self.in_keyring(providers, keyring::AT_A_START).await);
         let without = |provider: &&&'static ProviderSpec| found.of(provider).next().is_none();
         let left: Vec<&'static ProviderSpec> = providers.iter().filter(without).copied().collect();
         if !left.is_empty() {
-            found.take(Kind::Age.place(), self.in_vault(&left).await);
+            found.take(Kind::Age, self.in_vault(&left).await);
         }
         found
     }
@@ -196,15 +199,23 @@ impl KeyStore {
         &self,
         providers: &[&'static ProviderSpec],
         limit: std::time::Duration,
-    ) -> Result<Vec<Kept>, SourceError> {
-        if !self.resolver.environment().is_process() {
-            return Err(SourceError::NoKeyring);
-        }
-        keyring::held(providers, limit).await
+    ) -> Result<Vec<Kept>, StoreError> {
+        let held = if self.resolver.environment().is_process() {
+            keyring::held(providers, limit).await
+        } else {
+            Err(SourceError::NoKeyring)
+        };
+        held.map_err(|why| StoreError::Source { place: Kind::Keyring.place().to_owned(), why })
     }
 
-    async fn in_vault(&self, providers: &[&'static ProviderSpec]) -> Result<Vec<Kept>, SourceError> {
-        let path = self.vault_path().map_err(|_| SourceError::NoFile)?;
+    async fn in_vault(&self, providers: &[&'static ProviderSpec]) -> Result<Vec<Kept>, StoreError> {
+        let path = self.vault_path().map_err(|error| match error {
+            // A service without a home has no vault by intent.
+            StoreError::Files(StateError::NoHome) => {
+                StoreError::Source { place: Kind::Age.place().to_owned(), why: SourceError::NoFile }
+            }
+            error => error,
+        })?;
         let fields = self.vault(&path).fields().await?;
         Ok(shelf::of_vault(&path, fields, providers))
     }
@@ -226,10 +237,15 @@ pub fn write_private(path: &std::path::Path, text: &Secret) -> Result<(), StoreE
 }
 
 impl Shelf {
-    fn take(&mut self, place: &str, found: Result<Vec<Kept>, SourceError>) {
+    fn take(&mut self, kind: Kind, found: Result<Vec<Kept>, StoreError>) {
         match found {
             Ok(kept) => self.keys.extend(kept),
-            Err(why) => self.asked.push(Asked { place: place.to_owned(), why }),
+            Err(error) => {
+                self.asked.push(Asked { place: kind.place().to_owned(), why: error.why() });
+                if !error.is_absence() {
+                    self.unopened.push((kind, error));
+                }
+            }
         }
     }
 }

@@ -45,8 +45,12 @@ pub struct Survey {
     pub findings: Vec<(&'static ProviderSpec, Finding)>,
     /// What is strange about the rest of the environment.
     pub surroundings: Vec<Finding>,
+    /// The stores that may hold keys and that nobody could look into.
+    pub unopened: Vec<Finding>,
     /// The stores that were looked into.
-    stores: &'static [&'static str],
+    stores: Vec<&'static str>,
+    /// The ids of the providers whose keys were looked for in the stores.
+    stored_for: Vec<&'static str>,
 }
 
 impl Survey {
@@ -98,15 +102,31 @@ impl Survey {
         read.map(|file| (PathBuf::from(&file.facts.path), file.contents.clone())).collect()
     }
 
-    /// The finding about a provider that has no key anywhere.
+    /// The finding about a provider that has no key in any place that could be looked into.
     pub fn missing(&self, provider: &ProviderSpec) -> Option<Finding> {
         let official = provider.key_variable()?;
+        Some(self.nowhere(&format!("`{official}` is set"), &provider.id))
+    }
+
+    /// The finding that something, such as `OPENAI_API_KEY is set`, holds for no place that could be looked into.
+    pub fn nowhere(&self, what: &str, provider: &str) -> Finding {
         let looked = self.files.iter().filter(|file| file.contents.is_ok()).map(|file| file.facts.path.as_str());
         let places: Vec<&str> =
             std::iter::once("the environment").chain(looked).chain(self.stores.iter().copied()).collect();
-        let says = format!("`{official}` is set nowhere: not in {}", places.join(", not in "));
-        let fix = keywright_core::page::fixes(Cause::MissingKey, &provider.id).into_iter().next();
-        Some(Finding { fix, ..Finding::error(Cause::MissingKey, says) })
+        let places = places.join(", not in ");
+        let Some(first) = self.unopened.first() else {
+            let fix = keywright_core::page::fixes(Cause::MissingKey, provider).into_iter().next();
+            let says = format!("{what} nowhere: not in {places}");
+            return Finding { fix, ..Finding::error(Cause::MissingKey, says) };
+        };
+        let closed: Vec<&str> = self.unopened.iter().map(|finding| finding.says.as_str()).collect();
+        let says = format!("{what} in no place that could be looked into, not in {places}; {}", closed.join("; "));
+        Finding { fix: first.fix.clone(), ..Finding::error(first.cause, says) }
+    }
+
+    /// The stores that may hold a key of this provider, and that nobody could look into.
+    pub fn unopened_for(&self, provider: &ProviderSpec) -> &[Finding] {
+        if self.stored_for.contains(&provider.id.as_str()) { &self.unopened } else { &[] }
     }
 
     /// The environment first, then each dotenv file that loaders read.
@@ -159,11 +179,19 @@ impl Survey {
         };
         let wanted: Vec<_> = Catalogue::builtin().providers().iter().filter(|provider| !has_key(provider)).collect();
         let stored = crate::store::KeyStore::of(resolver).discover(&wanted).await;
+        self.stored_for = wanted.iter().map(|provider| provider.id.as_str()).collect();
+        let kinds = [crate::store::Kind::Keyring, crate::store::Kind::Age];
+        let is_open = |kind: &crate::store::Kind| stored.unopened.iter().all(|(closed, _)| closed != kind);
+        self.stores = kinds.into_iter().filter(is_open).map(crate::store::Kind::place).collect();
+        let finding = |why: &crate::store::StoreError| Finding {
+            fix: why.fix(),
+            ..Finding::warning(Cause::EnvNotLoaded, why.to_string())
+        };
+        self.unopened = stored.unopened.iter().map(|(_, why)| finding(why)).collect();
         for kept in stored.keys {
             let found = shown_below_home(kept.found, resolver.environment());
             self.credentials.push(Credential::configured(kept.provider, found, now));
         }
-        self.stores = &["the keyring", "the key vault"];
     }
 
     /// A build without stores.

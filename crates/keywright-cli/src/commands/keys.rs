@@ -16,6 +16,7 @@ mod rotate;
 mod shown;
 mod stored;
 mod test;
+mod unopened;
 
 use keywright_core::{Secret, token};
 

@@ -111,7 +111,10 @@ fn field_of(text: &Secret, field: &str) -> Result<Option<Reading>, SourceError> 
 
 /// The text of an encrypted file.
 pub(crate) fn open(bytes: &[u8], keys: &Keys) -> Result<Secret, SourceError> {
-    let decryptor = Decryptor::new_buffered(ArmoredReader::new(bytes)).map_err(|error| refusal(&error))?;
+    let decryptor = Decryptor::new_buffered(ArmoredReader::new(bytes)).map_err(|error| match refusal(&error) {
+        SourceError::NotAge if begins_as_age(bytes) => SourceError::AgeDamaged,
+        why => why,
+    })?;
     let opened = if decryptor.is_scrypt() {
         let passphrase = keys.passphrase.as_ref().ok_or(SourceError::NoAgeKey)?;
         let mut identity = ::age::scrypt::Identity::new(SecretString::from(passphrase.expose().to_owned()));
@@ -129,6 +132,11 @@ pub(crate) fn open(bytes: &[u8], keys: &Keys) -> Result<Secret, SourceError> {
     let reader = opened.map_err(|error| refusal(&error))?;
     reader.take(LARGEST_FILE_BYTES).read_to_end(&mut text).map_err(|_| SourceError::AgeDamaged)?;
     String::from_utf8(text).map(Secret::new).map_err(|_| SourceError::NotUtf8)
+}
+
+/// Whether it may be what is left of an age file; an interrupted copy leaves nothing at all.
+fn begins_as_age(bytes: &[u8]) -> bool {
+    bytes.is_empty() || [&b"age-encryption.org/"[..], b"-----BEGIN AGE "].iter().any(|head| bytes.starts_with(head))
 }
 
 fn refusal(error: &DecryptError) -> SourceError {

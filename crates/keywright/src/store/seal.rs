@@ -50,6 +50,11 @@ pub(super) fn open(bytes: &[u8], keys: &Keys) -> Result<Opened, SourceError> {
     Ok(Opened { text, seal: Seal { key, armored }, recipients: stanzas.len() })
 }
 
+/// Whether a passphrase closes it.
+pub(super) fn has_passphrase(bytes: &[u8]) -> bool {
+    stanzas(bytes).iter().any(|stanza| stanza.starts_with("scrypt "))
+}
+
 /// The text, and the identity that opens it.
 fn opened_by<'a>(bytes: &[u8], keys: &'a Keys) -> Result<(Secret, &'a IdentityText), SourceError> {
     let mut refusal = SourceError::NoAgeKey;

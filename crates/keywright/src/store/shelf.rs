@@ -4,7 +4,7 @@ use std::path::Path;
 
 use keywright_core::{ProviderSpec, Secret};
 
-use super::{KeyName, Kind};
+use super::{KeyName, Kind, StoreError};
 use crate::sources::{Asked, Found, Reference};
 
 /// The keys that were found in the stores.
@@ -14,6 +14,8 @@ pub struct Shelf {
     pub keys: Vec<Kept>,
     /// The stores that gave nothing, and why.
     pub asked: Vec<Asked>,
+    /// Those of them that may hold keys: nobody could look into them.
+    pub unopened: Vec<(Kind, StoreError)>,
 }
 
 /// One key of a store.

@@ -139,15 +139,18 @@ async fn what_cannot_be_opened_is_left_as_it_is() {
     let half = good[..good.len() / 2].to_vec();
     for (content, reason) in [
         (of_stranger, SourceError::WrongAgeKey),
-        (half, SourceError::NotAge),
+        (half, SourceError::AgeDamaged),
         (b"{\"openai\": \"sk-1\"}".to_vec(), SourceError::NotAge),
-        (Vec::new(), SourceError::NotAge),
+        (Vec::new(), SourceError::AgeDamaged),
     ] {
         std::fs::write(home.vault(), &content).expect("written");
         assert_eq!(why(&store).await, Some(reason));
         let refused = store.put(&place, &Secret::new("sk-3")).await.expect_err("cannot be opened");
-        assert!(matches!(refused, StoreError::Source { why, .. } if why == reason), "{refused}");
-        assert_eq!(std::fs::read(home.vault()).expect("there"), content);
+        assert!(matches!(refused, StoreError::Vault { why, .. } if why == reason), "{refused}");
+        let vault = home.vault();
+        assert!(refused.to_string().contains(vault.to_str().expect("UTF-8")), "{refused}");
+        assert!(refused.help().is_some(), "{refused}");
+        assert_eq!(std::fs::read(vault).expect("there"), content);
     }
 }
 
@@ -167,7 +170,8 @@ async fn a_passphrase_closes_and_opens_and_a_wrong_one_changes_nothing() {
     let place = reference(&store, "team-b");
     assert!(nobody.put(&place, &Secret::new("sk-2")).await.expect_err("no passphrase").wants_passphrase());
     let refused = stranger.put(&place, &Secret::new("sk-2")).await.expect_err("wrong passphrase");
-    assert!(matches!(refused, StoreError::Source { why: SourceError::WrongAgeKey, .. }), "{refused}");
+    assert!(refused.is_wrong_passphrase(), "{refused}");
+    assert!(refused.help().expect("a help").contains("another passphrase"), "{refused:?}");
     store.put(&place, &Secret::new("sk-2")).await.expect("stored");
     nobody.resolver.use_passphrase(Secret::new("right"));
     assert_eq!(held(&nobody).await.len(), 2, "a typed passphrase opens it too");
@@ -206,4 +210,41 @@ async fn what_a_killed_writer_left_is_cleared_away() {
     store.put(&place, &Secret::new("sk-2")).await.expect("stored");
     assert_eq!((leftover.exists(), foreign.exists()), (false, true));
     assert_eq!(held(&store).await, [("default".to_owned(), "sk-2".to_owned())]);
+}
+
+/// What a look at one place and a look at all of them say about a vault that stays closed.
+async fn refusals(store: &KeyStore) -> [StoreError; 2] {
+    let one = store.look(&reference(store, "default")).await.expect_err("closed");
+    let all = store.shelf(&[openai()]).await.unopened.pop().expect("closed").1;
+    [one, all]
+}
+
+#[tokio::test]
+async fn a_vault_without_its_identity_is_no_empty_vault() {
+    let home = Home::new();
+    let store = home.store(&[]);
+    store.put(&reference(&store, "default"), &Secret::new("sk-1")).await.expect("stored");
+    let identity = identity_beside(&home.vault());
+    std::fs::rename(&identity, identity.with_extension("away")).expect("renamed");
+    for refused in refusals(&store).await {
+        assert!(!refused.is_absence() && !refused.wants_passphrase(), "{refused:?}");
+        let help = refused.help().expect("a help");
+        assert!(help.contains(identity.to_str().expect("UTF-8")) && !help.contains("passphrase"), "{help}");
+    }
+    assert!(Home::new().store(&[]).shelf(&[openai()]).await.unopened.is_empty(), "no vault is no closed one");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_file_that_others_can_read_is_the_one_to_close() {
+    let home = Home::new();
+    let store = home.store(&[]);
+    store.put(&reference(&store, "default"), &Secret::new("sk-1")).await.expect("stored");
+    for path in [identity_beside(&home.vault()), home.vault()] {
+        set_mode(&path, 0o644);
+        for refused in refusals(&store).await {
+            assert_eq!(refused.help(), Some(format!("Close it: `chmod 600 '{}'`.", path.display())));
+        }
+        set_mode(&path, 0o600);
+    }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use keywright_core::Secret;
 
-use super::StoreError;
 use super::seal::{self, Opened, Seal};
+use super::{Kind, Lock, StoreError};
 use crate::sources::age::keys::{IdentityText, Keys, identity_beside};
 use crate::sources::file::read_bounded;
 use crate::sources::{Environment, SourceError};
@@ -36,14 +36,17 @@ pub(super) enum Absent {
 
 impl Vault {
     /// What it holds.
-    pub(super) async fn fields(&self) -> Result<Vec<(String, Secret)>, SourceError> {
-        let bytes = read_bounded(&self.path, LARGEST_BYTES).await?;
-        if self.directory.is_some() {
-            private::check_mode(&self.path).map_err(|error| of_mode(&error))?;
-        }
-        let keys = self.keys().await?;
-        let opened = tokio::task::spawn_blocking(move || seal::open(&bytes, &keys));
-        let fields = parsed(&opened.await.unwrap_or(Err(SourceError::NotAge))?.text)?;
+    pub(super) async fn fields(&self) -> Result<Vec<(String, Secret)>, StoreError> {
+        let Some(bytes) = self.before(&self.path).await? else {
+            return Err(StoreError::Source { place: Kind::Age.place().to_owned(), why: SourceError::NoFile });
+        };
+        let keys = self.keys().await.map_err(|why| refused(&self.path, &bytes, why))?;
+        let path = self.path.clone();
+        let opened = tokio::task::spawn_blocking(move || {
+            let opened = seal::open(&bytes, &keys).and_then(|opened| parsed(&opened.text));
+            opened.map_err(|why| refused(&path, &bytes, why))
+        });
+        let fields = opened.await.unwrap_or_else(|_| Err(StoreError::Sealing { path: self.path.clone() }))?;
         let texts = fields.into_iter().filter_map(|(field, value)| match value {
             serde_json::Value::String(text) => Some((field, Secret::new(text))),
             _ => None,
@@ -67,8 +70,7 @@ impl Vault {
         }
         let held = lock(&path).await?;
         let before = self.before(&path).await?;
-        let source = |why| StoreError::Source { place: path.display().to_string(), why };
-        let keys = self.keys().await.map_err(source)?;
+        let keys = self.keys().await.map_err(|why| refused(&path, before.as_deref().unwrap_or_default(), why))?;
         let changed = tokio::task::spawn_blocking(move || {
             let _held = held;
             private::remove_leftovers(&path);
@@ -86,8 +88,14 @@ impl Vault {
                 Ok(Some(bytes))
             }
             Err(SourceError::NoFile) => Ok(None),
-            Err(why) => Err(StoreError::Source { place: path.display().to_string(), why }),
+            Err(why) => Err(refused(path, &[], why)),
         }
+    }
+
+    /// Why it is not opened, after a source said so much.
+    pub(super) async fn refused(&self, why: SourceError) -> StoreError {
+        let bytes = read_bounded(&self.path, LARGEST_BYTES).await.unwrap_or_default();
+        refused(&self.path, &bytes, why)
     }
 
     async fn keys(&self) -> Result<Keys, SourceError> {
@@ -101,9 +109,9 @@ fn change_now(
     mut keys: Keys,
     work: impl FnOnce(&mut Fields) -> bool,
 ) -> Result<bool, StoreError> {
-    let source = |why| StoreError::Source { place: path.display().to_string(), why };
     let (mut fields, seal) = match before {
         Some(bytes) => {
+            let source = |why| refused(path, bytes, why);
             let Opened { text, seal, recipients } = seal::open(bytes, &keys).map_err(source)?;
             if recipients > 1 {
                 return Err(StoreError::Shared { path: path.to_owned(), recipients });
@@ -127,7 +135,6 @@ fn change_now(
 
 /// How a new vault is closed: with the passphrase or the identity that is set, else with an identity made for it.
 fn new_seal(path: &Path, keys: &mut Keys) -> Result<Seal, StoreError> {
-    let source = |why| StoreError::Source { place: path.display().to_string(), why };
     if let Some(passphrase) = keys.passphrase.take() {
         return Ok(Seal::passphrase(passphrase));
     }
@@ -135,7 +142,7 @@ fn new_seal(path: &Path, keys: &mut Keys) -> Result<Seal, StoreError> {
         Some(identity) => identity,
         None => made_beside(path)?,
     };
-    Ok(Seal::recipients(identity.recipients().map_err(source)?))
+    Ok(Seal::recipients(identity.recipients().map_err(|why| refused(path, &[], why))?))
 }
 
 /// Makes the identity that stands beside a vault, as `age-keygen` writes it.
@@ -154,11 +161,17 @@ fn parsed(text: &Secret) -> Result<Fields, SourceError> {
     }
 }
 
-fn of_mode(error: &StateError) -> SourceError {
-    match error {
-        StateError::OpenToOthers { mode, .. } => SourceError::OpenToOthers { mode: *mode },
-        _ => SourceError::Denied,
+/// Which file it is that keeps the vault closed, and what would open it.
+fn refused(path: &Path, bytes: &[u8], why: SourceError) -> StoreError {
+    if let SourceError::OpenToOthers { .. } = why {
+        // Of the two that open it together, the one that others can read.
+        let open = [identity_beside(path), path.to_owned()].into_iter().filter(|path| path.exists());
+        if let Some(error) = open.map(|path| private::check_mode(&path)).find_map(Result::err) {
+            return StoreError::Files(error);
+        }
     }
+    let lock = if seal::has_passphrase(bytes) { Lock::Passphrase } else { Lock::Identity };
+    StoreError::Vault { path: path.to_owned(), lock, why }
 }
 
 /// One writer at a time. Held until it is dropped; a process that dies lets go of it.

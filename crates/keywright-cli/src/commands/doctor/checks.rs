@@ -36,7 +36,16 @@ pub(super) fn of(
         checks.push(surroundings(survey));
     }
     if asked(STATE) {
-        checks.push(state(environment));
+        let state = state(environment);
+        let told = |finding: &&Finding| {
+            checks
+                .iter()
+                .chain([&state])
+                .flat_map(|check| &check.findings)
+                .any(|told| told.says.contains(&finding.says))
+        };
+        let untold: Vec<Finding> = survey.unopened.iter().filter(|finding| !told(finding)).cloned().collect();
+        checks.push(state.with(untold));
     }
     checks
 }
@@ -71,6 +80,8 @@ fn of_provider(provider: &'static ProviderSpec, survey: &Survey, config: &Config
     let in_force = keys.iter().filter(|key| key.standing == Standing::InForce).count();
     if in_force == 0 && !findings.iter().any(|finding| finding.severity == Severity::Error) {
         findings.extend(survey.missing(provider));
+    } else {
+        findings.extend_from_slice(survey.unopened_for(provider));
     }
     let summary = if in_force == 0 { "no key".to_owned() } else { count(in_force, "key") };
     Check::new(&provider.id, &provider.name, summary, findings)
@@ -104,10 +115,9 @@ fn configured_base_url(provider: &ProviderSpec, config: &Config) -> Vec<Finding>
 }
 
 fn no_key_at_all(survey: &Survey) -> Check {
-    let finding = Catalogue::builtin().providers().first().and_then(|provider| survey.missing(provider));
-    let says = "no key of any provider is set here: not in the environment, not in a dotenv file";
-    let finding = finding.map(|finding| Finding { says: says.to_owned(), ..finding });
-    Check::new("keys", "Keys", "none".to_owned(), finding.into_iter().collect())
+    let provider = Catalogue::builtin().providers().first().map_or("unknown", |provider| provider.id.as_str());
+    let finding = survey.nowhere("a key of any provider is set", provider);
+    Check::new("keys", "Keys", "none".to_owned(), vec![finding])
 }
 
 fn files(survey: &Survey) -> Check {

@@ -87,7 +87,7 @@ impl Stored<'_> {
     /// Stores it. A vault that wants a passphrase gets the one that a person types.
     pub(super) async fn put(&self, store: &KeyStore, resolver: &Resolver, terminal: &Terminal) -> Result<(), CliError> {
         let put = async |store: &KeyStore| store.put(self.reference, self.key).await;
-        entered::with_passphrase(store, resolver, terminal, put).await
+        Ok(entered::with_passphrase(store, resolver, terminal, put).await?)
     }
 
     /// Notes in the history that it is here.

@@ -71,7 +71,7 @@ pub(super) async fn with_passphrase<T>(
     resolver: &Resolver,
     terminal: &Terminal,
     work: impl AsyncFn(&KeyStore) -> Result<T, StoreError>,
-) -> Result<T, CliError> {
+) -> Result<T, StoreError> {
     let mut done = work(store).await;
     for attempt in 0..TRIES {
         let wrong = attempt > 0 && matches!(&done, Err(error) if error.is_wrong_passphrase());
@@ -89,7 +89,7 @@ pub(super) async fn with_passphrase<T>(
         resolver.use_passphrase(passphrase);
         done = work(store).await;
     }
-    Ok(done?)
+    done
 }
 
 /// A passphrase for a new vault, typed twice.

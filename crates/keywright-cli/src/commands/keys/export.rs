@@ -8,7 +8,7 @@ use keywright::store::{Kept, KeyStore};
 use keywright_core::Secret;
 use keywright_core::inspect::owner::sibling_names;
 
-use super::{entered, place};
+use super::{entered, place, unopened};
 use crate::error::{CliError, count};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
@@ -23,7 +23,8 @@ Examples:
   keywright keys export --env --output .env
   keywright keys export --env openai | ssh server 'umask 077; cat > app.env'
 
-Exit codes: 0; 1 there is no such key, or the file exists; 2 the command line is wrong, or standard output is a terminal.")]
+Exit codes: 0; 1 there is no such key; 2 the command line is wrong, the file exists, or standard output is a terminal;
+3 a store that may hold more keys cannot be opened.")]
 pub(super) struct Args {
     /// Only this provider.
     #[arg(value_name = "PROVIDER")]
@@ -52,8 +53,12 @@ pub(super) async fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliErr
     }
     let resolver = Resolver::process();
     let store = KeyStore::of(&resolver);
-    entered::with_passphrase(&store, &resolver, terminal, KeyStore::open_vault).await?;
+    // A vault that is not opened is told with the stores that gave nothing.
+    let _ = entered::with_passphrase(&store, &resolver, terminal, KeyStore::open_vault).await;
     let shelf = store.shelf(&providers).await;
+    for (_, why) in &shelf.unopened {
+        unopened::tell(why, terminal);
+    }
     let mut names: Vec<String> = Vec::new();
     let mut lines = Vec::new();
     for kept in &shelf.keys {
@@ -73,6 +78,11 @@ pub(super) async fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliErr
             )),
         }
     }
+    let exit = unopened::exit(shelf.unopened.len(), Exit::Healthy);
+    if lines.is_empty() && exit != Exit::Healthy {
+        terminal.tell("keywright: nothing was written");
+        return Ok(exit);
+    }
     if lines.is_empty() {
         let help = Some("`keywright keys list` shows what is stored, `keywright keys add` stores a key".to_owned());
         return Err(CliError::Unmet { message: "no stored key has a variable to go to".to_owned(), help });
@@ -84,7 +94,7 @@ pub(super) async fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliErr
     } else {
         terminal.out_secret(&text)?;
     }
-    Ok(Exit::Healthy)
+    Ok(exit)
 }
 
 /// The line of a key: the default one has the variable that the SDKs read, `1` … `9` and `backup` its siblings.

@@ -1,13 +1,13 @@
 //! `keywright keys list`: every key of this machine.
 
-use keywright::sources::{Resolver, SourceError};
+use keywright::sources::Resolver;
 use keywright::store::KeyStore;
 
 use super::place;
 use super::shown::{Rows, exit_of};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::terminal::{Role, Terminal, paint};
+use crate::terminal::Terminal;
 
 /// List the keys that programs here find: masked, with their source, their health and their age.
 ///
@@ -20,7 +20,7 @@ Examples:
   keywright keys list openai --live
   keywright keys list --json
 
-Exit codes: 0; with --live 1 when a key is refused, 3 when there was no verdict on one.")]
+Exit codes: 0; 3 a store that may hold keys cannot be opened; with --live also 1 a key is refused, 3 no verdict on one.")]
 pub(super) struct Args {
     /// Only this provider.
     #[arg(value_name = "PROVIDER")]
@@ -45,20 +45,10 @@ pub(super) async fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliErr
         terminal.out_json(&rows.json())?;
     } else {
         rows.tell(terminal)?;
-        for asked in &rows.asked {
-            // A machine without a keyring or a vault is as good as any other; one that cannot be opened is worth a word.
-            let usual = matches!(asked.why, SourceError::NoKeyring | SourceError::NoFile);
-            if !usual || terminal.verbose > 0 {
-                let head = paint(Role::Warning, "warning:");
-                terminal.tell(format_args!("{head} {}: {}", asked.place, asked.why));
-                if let Some(help) = asked.why.help().filter(|_| !usual) {
-                    terminal.tell(format_args!("  {} {help}", paint(Role::Pointer, "= help:")));
-                }
-            }
-        }
-        if rows.rows.is_empty() {
+        rows.tell_unopened(terminal);
+        if rows.is_nowhere() {
             terminal.tell("keywright: no key is here; `keywright keys add openai` stores one");
         }
     }
-    Ok(if args.live { exit_of(&rows.rows) } else { Exit::Healthy })
+    Ok(rows.exit(if args.live { exit_of(&rows.keys) } else { Exit::Healthy }))
 }

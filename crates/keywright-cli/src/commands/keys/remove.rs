@@ -17,7 +17,7 @@ Examples:
   keywright keys remove openai
   keywright keys remove openai --name team-b --yes
 
-Exit codes: 0 removed; 1 it was not there, or the answer was no; 2 the command line is wrong.")]
+Exit codes: 0 removed; 1 it was not there, a store that may hold it cannot be opened, or the answer was no; 2 the command line is wrong.")]
 pub(super) struct Args {
     #[command(flatten)]
     place: Where,

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use keywright::sources::{Asked, Found, Resolver};
+use keywright::sources::{Asked, Found, Resolver, SourceError};
 use keywright::state::{Entry, Timestamp};
-use keywright::store::{KeyName, KeyStore, Kind};
+use keywright::store::{KeyName, KeyStore, Kind, StoreError};
 use keywright_core::ProviderSpec;
 use keywright_core::diagnosis::spoken;
 use keywright_core::ring::Look;
@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 use super::entered;
 use super::live::{self, Candidate};
 use super::noted::Noted;
+use super::unopened;
 use crate::error::CliError;
+use crate::exit::Exit;
 use crate::key_report::KeySeen;
 use crate::terminal::{Role, Terminal, paint};
 
@@ -31,9 +33,11 @@ pub(super) struct Row {
 
 /// Every key, in the order of use.
 pub(super) struct Rows {
-    pub(super) rows: Vec<Row>,
+    pub(super) keys: Vec<Row>,
     /// The stores that gave nothing, and why.
-    pub(super) asked: Vec<Asked>,
+    asked: Vec<Asked>,
+    /// Those of them that may hold keys.
+    unopened: Vec<StoreError>,
 }
 
 impl Rows {
@@ -61,12 +65,12 @@ impl Rows {
                 rows.push(Row { provider, stored, found, seen, entry, look: None });
             }
         }
-        Self { rows, asked: shelf.asked }
+        Self { keys: rows, asked: shelf.asked, unopened: shelf.unopened.into_iter().map(|(_, why)| why).collect() }
     }
 
     /// Asks the providers about every key that may work.
     pub(super) async fn ask(&mut self, resolver: &Resolver, terminal: &Terminal) -> Result<(), CliError> {
-        let usable: Vec<&mut Row> = self.rows.iter_mut().filter(|row| row.seen.usable()).collect();
+        let usable: Vec<&mut Row> = self.keys.iter_mut().filter(|row| row.seen.usable()).collect();
         let candidate = |row: &&mut Row| (row.provider, row.found.secret.clone(), row.seen.findings.clone());
         let keys: Vec<_> = usable.iter().map(candidate).collect();
         let candidates = keys.iter().map(|(provider, key, known)| Candidate { provider, key, known });
@@ -83,12 +87,12 @@ impl Rows {
 
     /// One line a key, then what is strange about it.
     pub(super) fn tell(&self, terminal: &Terminal) -> Result<(), CliError> {
-        let widest = |text: &dyn Fn(&Row) -> usize| self.rows.iter().map(text).max().unwrap_or_default();
+        let widest = |text: &dyn Fn(&Row) -> usize| self.keys.iter().map(text).max().unwrap_or_default();
         let providers = widest(&|row| row.provider.id.len());
         let names = widest(&|row| row.name().len());
         let masks = widest(&|row| row.seen.shown().chars().count());
         let now = Timestamp::now();
-        for row in &self.rows {
+        for row in &self.keys {
             let (provider, name, masked) = (&row.provider.id, row.name(), row.seen.shown());
             terminal.out(format_args!(
                 "{} {provider:providers$}  {name:names$}  {masked:masks$}  {}",
@@ -101,13 +105,36 @@ impl Rows {
         Ok(())
     }
 
+    /// Tells which stores gave nothing: those that may hold keys, and on request every one.
+    pub(super) fn tell_unopened(&self, terminal: &Terminal) {
+        for why in &self.unopened {
+            unopened::tell(why, terminal);
+        }
+        // A machine without a keyring or a vault is as good as any other.
+        let usual = |asked: &&Asked| matches!(asked.why, SourceError::NoKeyring | SourceError::NoFile);
+        for asked in self.asked.iter().filter(usual).filter(|_| terminal.verbose > 0) {
+            terminal.tell(format_args!("{} {}: {}", paint(Role::Faint, "note:"), asked.place, asked.why));
+        }
+    }
+
+    /// Whether every place was looked into, and no key was there.
+    pub(super) fn is_nowhere(&self) -> bool {
+        self.keys.is_empty() && self.unopened.is_empty()
+    }
+
+    /// How a command ends that showed them.
+    pub(super) fn exit(&self, exit: Exit) -> Exit {
+        unopened::exit(self.unopened.len(), exit)
+    }
+
     /// For programs.
     pub(super) fn json(&self) -> Value {
         let asked = self.asked.iter().map(|asked| json!({"place": asked.place, "why": asked.why.to_string()}));
         json!({
             "schema": 1,
-            "keys": self.rows.iter().map(Row::json).collect::<Vec<_>>(),
+            "keys": self.keys.iter().map(Row::json).collect::<Vec<_>>(),
             "asked": asked.collect::<Vec<_>>(),
+            "unopened": self.unopened.iter().map(unopened::json).collect::<Vec<_>>(),
         })
     }
 }
@@ -154,8 +181,7 @@ impl Row {
 }
 
 /// How a command ends that asked the providers.
-pub(super) fn exit_of<'a>(rows: impl IntoIterator<Item = &'a Row>) -> crate::exit::Exit {
-    use crate::exit::Exit;
+pub(super) fn exit_of<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Exit {
     let mut exit = Exit::Healthy;
     for row in rows {
         match row.look {

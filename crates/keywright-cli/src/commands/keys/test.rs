@@ -26,7 +26,8 @@ Examples:
   keywright keys test openai
   keywright keys test age://team.age#openai --provider openai
 
-Exit codes: 0 every key works; 1 one is refused, or there is none; 2 the command line is wrong; 3 no verdict on one.")]
+Exit codes: 0 every key works; 1 one is refused, or there is none; 2 the command line is wrong; 3 no verdict on one, or
+a store that may hold keys cannot be opened.")]
 pub(super) struct Args {
     /// A provider, or a reference to one key.
     #[arg(value_name = "PROVIDER|REF")]
@@ -57,15 +58,16 @@ pub(super) async fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliErr
         terminal.out_json(&rows.json())?;
     } else {
         rows.tell(terminal)?;
+        rows.tell_unopened(terminal);
     }
-    if rows.rows.is_empty() {
+    if rows.is_nowhere() {
         let names: Vec<&str> = providers.iter().map(|provider| provider.name.as_str()).collect();
         let of = if names.len() == 1 { format!(" of {}", names[0]) } else { String::new() };
         let help = Some("`keywright keys add` stores one; `keywright doctor` says where it looked".to_owned());
         return Err(CliError::Unmet { message: format!("no key{of} is here"), help });
     }
     drop_proven(&rows, &store, terminal).await?;
-    Ok(exit_of(&rows.rows))
+    Ok(rows.exit(exit_of(&rows.keys)))
 }
 
 /// One key, wherever it is.
@@ -130,11 +132,11 @@ fn owner(reference: &Reference) -> Result<&'static ProviderSpec, CliError> {
 
 /// A key that works has proved itself: the one that it replaced is dropped.
 async fn drop_proven(rows: &Rows, store: &KeyStore, terminal: &Terminal) -> Result<(), CliError> {
-    for row in &rows.rows {
+    for row in &rows.keys {
         let Some((name, kind)) = row.stored.as_ref().filter(|_| row.look == Some(Look::Works)) else {
             continue;
         };
-        let previous = rows.rows.iter().find(|other| is(other, row.provider, &name.previous(), *kind));
+        let previous = rows.keys.iter().find(|other| is(other, row.provider, &name.previous(), *kind));
         if let Some(previous) = previous {
             store.remove(&previous.found.reference).await?;
             let masked = previous.found.secret.masked();
