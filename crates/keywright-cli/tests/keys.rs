@@ -162,12 +162,13 @@ fn a_store_that_cannot_be_used_says_why_and_loses_nothing() {
 
 #[test]
 fn a_store_that_stays_closed_is_never_called_empty() {
+    type Work<'a> = &'a dyn Fn();
     let (place, key, new) = (home(None), openai_key(1), openai_key(2));
     run_with(&place, &["keys", "add", "openai"], &key).code(0);
     let (path, identity) = (vault(&place), vault(&place).with_extension("identity"));
     let good = std::fs::read(&path).expect("there");
     let whole = || std::fs::write(&path, &good).expect("written");
-    let close: [(&str, &dyn Fn(), &dyn Fn()); 4] = [
+    let close: [(&str, Work<'_>, Work<'_>); 4] = [
         ("mv ", &|| std::fs::write(&path, &good[..good.len() / 2]).expect("written"), &whole),
         ("mv ", &|| std::fs::write(&path, &good[..12]).expect("written"), &whole),
         ("mv ", &|| std::fs::write(&path, "").expect("written"), &whole),
@@ -259,6 +260,36 @@ fn a_new_key_takes_the_place_of_the_old_one_once_it_is_proved() {
     let place = place.env("OPENAI_BASE_URL", &working);
     place.run(&["keys", "test", "openai"]).code(0).err("was dropped");
     assert_eq!(shown(&place), [pair("default", &old)]);
+}
+
+#[test]
+fn the_last_key_that_worked_is_kept_until_a_newer_one_is_proved() {
+    let emulator = upstream();
+    let [good, first, second, third] = [1, 2, 3, 4].map(openai_key);
+    let shown = |place: &Place| -> Vec<String> {
+        listed(place).iter().map(|key| key["masked"].as_str().expect("a mask").to_owned()).collect()
+    };
+    let masks = |keys: &[&str]| keys.iter().map(|key| keywright_core::mask(key)).collect::<Vec<_>>();
+    let place = home(Some(&emulator));
+    run_with(&place, &["keys", "add", "openai", "--live"], &good).code(0);
+    let place = place.env("OPENAI_BASE_URL", "http://127.0.0.1:9/v1");
+    run_with(&place, &["keys", "rotate", "openai"], &first).code(3).err("kept as `previous`");
+    // Neither new key is proved.
+    let refused = run_with(&place, &["keys", "rotate", "openai"], &second).code(1);
+    refused.err(&keywright_core::mask(&good)).err("nothing was stored").err("keys test openai").hides(&good);
+    assert_eq!(shown(&place), masks(&[&first, &good]));
+    // The first new key is refused: it may go, and what worked stays.
+    emulator.set_key("openai", &first, KeyState::Revoked).expect("known");
+    let online = place.env("OPENAI_BASE_URL", &format!("{}/v1", emulator.base_url("openai")));
+    online.run(&["keys", "test", "openai"]).code(1);
+    let place = online.env("OPENAI_BASE_URL", "http://127.0.0.1:9/v1");
+    let told = run_with(&place, &["keys", "rotate", "openai"], &second).code(3);
+    told.err(&format!("{} is kept as `previous`", keywright_core::mask(&good))).err("is stored no more").hides(&first);
+    assert_eq!(shown(&place), masks(&[&second, &good]));
+    // A newer one is proved: it alone is left.
+    let online = place.env("OPENAI_BASE_URL", &format!("{}/v1", emulator.base_url("openai")));
+    run_with(&online, &["keys", "rotate", "openai"], &third).code(0).err(&keywright_core::mask(&good)).hides(&third);
+    assert_eq!(shown(&online), masks(&[&third]));
 }
 
 #[test]

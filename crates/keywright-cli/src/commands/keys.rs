@@ -1,6 +1,7 @@
 //! `keywright keys`: the keys of this machine, and virtual keys for callers of the gateway.
 
 mod add;
+mod change;
 mod entered;
 mod export;
 mod history;

@@ -5,7 +5,10 @@ use keywright::store::{KeyName, KeyStore, Kind};
 use keywright_core::ring::Look;
 use keywright_core::{ProviderSpec, Secret};
 
-use super::{add, rotate};
+use super::add;
+use super::change::Change;
+use super::noted::Noted;
+
 use crate::error::CliError;
 use crate::terminal::Terminal;
 
@@ -40,7 +43,9 @@ impl Place {
             Some(old) if old.secret.matches(key) => {}
             // It may work, and nobody asked for its end.
             Some(old) => {
-                rotate::replace(&self.store, provider, old, key, Look::Unknown).await?;
+                let standing = Noted::existing(resolver).standing(provider, &old.secret);
+                let change = Change { provider, old, standing, new: key, proved: true, keep_old: true };
+                change.make(&self.store).await?;
             }
             None => stored.put(&self.store, resolver, terminal).await?,
         }

@@ -8,6 +8,17 @@ use keywright_core::{ProviderSpec, Secret};
 /// The history, as far as it can be used.
 pub(super) struct Noted(Option<History>);
 
+/// What the history says of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// The provider accepted it, and has not refused it since.
+    Proved,
+    /// The provider refuses it.
+    Refused,
+    /// Nobody knows.
+    Unproved,
+}
+
 impl Noted {
     /// To be written to.
     pub(super) fn open(resolver: &Resolver) -> Self {
@@ -29,6 +40,15 @@ impl Noted {
     /// What is known about a key.
     pub(super) fn known(&mut self, provider: &ProviderSpec, key: &Secret) -> Option<Entry> {
         self.0.as_mut()?.known(&provider.id, key).ok().flatten()
+    }
+
+    /// Whether a key proved itself.
+    pub(super) fn standing(&mut self, provider: &ProviderSpec, key: &Secret) -> Standing {
+        match self.known(provider, key) {
+            Some(Entry { first_bad: Some(_), .. }) => Standing::Refused,
+            Some(Entry { last_good: Some(_), .. }) => Standing::Proved,
+            _ => Standing::Unproved,
+        }
     }
 
     /// Notes that a key is here and, if it was asked about, what the provider said.

@@ -5,12 +5,13 @@ mod outcome;
 #[cfg(test)]
 mod tests;
 
-use keywright::sources::{Found, Reference, Resolver};
-use keywright::store::{KeyStore, StoreError};
+use keywright::sources::{Found, Resolver};
+use keywright::store::KeyStore;
 use keywright_core::ring::Look;
 use keywright_core::{ProviderSpec, Secret};
 use serde_json::json;
 
+use super::change::{Change, Replaced};
 use super::noted::Noted;
 use super::place::Where;
 use super::{add, entered, stored};
@@ -21,7 +22,8 @@ use crate::terminal::{Role, Terminal, paint};
 /// Replace a stored key: the new one is asked for, the provider is asked about it, and only then it takes the old one's place.
 ///
 /// A key that the provider refuses changes nothing. If there is no verdict, because the network gives no answer, the old key
-/// is kept as `previous` and serves when the new one is refused; `keywright keys test` drops it once the new key works.
+/// is kept as `previous` and serves when the new one is refused; `keywright keys test` drops it once the new key works. Until
+/// then `previous` stays what it is: another key that nobody answers about is not stored.
 ///
 /// With `--via-admin-api` nobody pastes anything: OpenAI and Fireworks AI make the new key and delete the old one. The plan is
 /// shown and agreed to first. A step that fails leaves both keys as they are, and says what remains to be done by hand.
@@ -64,66 +66,13 @@ pub(super) async fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliErr
         return Err(CliError::Unmet { message: "that is the key that is stored already".to_owned(), help });
     }
     let look = add::asked(provider, &new, &resolver, terminal).await?;
-    let replaced = replace(&store, provider, &old, &new, look).await?;
-    Noted::open(&resolver).note(provider, &new, &old.reference.to_string(), Some(look));
     let proved = look == Look::Works;
+    let standing = Noted::existing(&resolver).standing(provider, &old.secret);
+    let change = Change { provider, old: &old, standing, new: &new, proved, keep_old: false };
+    let replaced = change.make(&store).await?;
+    Noted::open(&resolver).note(provider, &new, &old.reference.to_string(), Some(look));
     tell(args, provider, (&old, &new), proved, &replaced, terminal)?;
     Ok(if proved { Exit::Healthy } else { Exit::Unknown })
-}
-
-/// The new key is stored in the place of the old one.
-#[derive(Debug)]
-pub(super) struct Replaced {
-    /// Why the copy of the old key could not be taken out, where the new one makes it needless.
-    left: Option<StoreError>,
-}
-
-impl Replaced {
-    /// What is left to do in the store, in words.
-    fn remains(&self, provider: &ProviderSpec) -> Option<String> {
-        let why = self.left.as_ref()?;
-        Some(format!(
-            "the copy `previous` of the old key is still stored ({why}): `keywright keys test {}` drops it",
-            provider.id
-        ))
-    }
-}
-
-/// At every moment one of the two is stored: the old key is copied before the new one takes its place. An error means
-/// that the new one is not stored.
-pub(super) async fn replace(
-    store: &impl Writes,
-    provider: &ProviderSpec,
-    old: &Found,
-    new: &Secret,
-    look: Look,
-) -> Result<Replaced, StoreError> {
-    let previous = store.place_of_previous(provider, &old.reference)?;
-    store.put(&previous, &old.secret).await?;
-    store.put(&old.reference, new).await?;
-    let left = if look == Look::Works { store.remove(&previous).await.err() } else { None };
-    Ok(Replaced { left })
-}
-
-/// What a replacement asks of a store.
-pub(super) trait Writes {
-    fn place_of_previous(&self, provider: &ProviderSpec, reference: &Reference) -> Result<Reference, StoreError>;
-    async fn put(&self, reference: &Reference, key: &Secret) -> Result<(), StoreError>;
-    async fn remove(&self, reference: &Reference) -> Result<bool, StoreError>;
-}
-
-impl Writes for KeyStore {
-    fn place_of_previous(&self, provider: &ProviderSpec, reference: &Reference) -> Result<Reference, StoreError> {
-        Self::place_of_previous(self, provider, reference)
-    }
-
-    async fn put(&self, reference: &Reference, key: &Secret) -> Result<(), StoreError> {
-        Self::put(self, reference, key).await
-    }
-
-    async fn remove(&self, reference: &Reference) -> Result<bool, StoreError> {
-        Self::remove(self, reference).await
-    }
 }
 
 fn tell(
@@ -144,6 +93,9 @@ fn tell(
     }
     let word = if proved { paint(Role::Good, "[ok]") } else { paint(Role::Warning, "[warn]") };
     terminal.out(format_args!("{word} {into} took the place of {out} ({})", old.reference))?;
+    if let Some(dropped) = &replaced.dropped {
+        terminal.tell(format_args!("  {dropped} is stored no more"));
+    }
     if let Some(remains) = replaced.remains(provider) {
         terminal.tell(format_args!("  next: {remains}"));
     }
@@ -152,8 +104,8 @@ fn tell(
         terminal.tell(format_args!("  next: the old key still works until you revoke it at {page}"));
     } else {
         terminal.tell(format_args!(
-            "  next: nobody answered about it; the old key is kept as `previous` until `keywright keys test {}` works",
-            provider.id
+            "  next: nobody answered about it; {} is kept as `previous` until `keywright keys test {}` works",
+            replaced.previous, provider.id
         ));
     }
     Ok(())

@@ -10,11 +10,12 @@ use keywright_core::provider::VariableRole;
 use keywright_core::ring::Look;
 use keywright_core::{Cause, ProviderSpec, Secret};
 
+use super::super::change::{Change, Writes};
 use super::super::live::{self, Candidate};
 use super::super::noted::Noted;
 use super::super::{entered, place, stored};
+use super::Args;
 use super::outcome::{Outcome, Work};
-use super::{Args, Writes, replace};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::terminal::Terminal;
@@ -113,9 +114,10 @@ pub(super) async fn take_over(
         outcome.remains(format!("delete the new key, which is stored nowhere: {}", named(made)));
         return false;
     }
-    // A copy of the old key is kept for as long as it has to serve again.
-    let kept = if args.admin.keep_old { Look::Unknown } else { look };
-    let replaced = match replace(store, provider, old, &made.key, kept).await {
+    let standing = Noted::existing(resolver).standing(provider, &old.secret);
+    let (proved, keep_old) = (look == Look::Works, args.admin.keep_old);
+    let change = Change { provider, old, standing, new: &made.key, proved, keep_old };
+    let replaced = match change.make(store).await {
         Ok(replaced) => replaced,
         Err(error) => {
             outcome.failed(format!("the new key could not be stored: {error}"), "mend the store and run it again");

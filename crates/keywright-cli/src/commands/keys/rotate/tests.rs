@@ -4,10 +4,11 @@ use std::cell::Cell;
 
 use clap::Parser;
 use keywright::admin::{End, Listed, Made, Make, Plan};
-use keywright::sources::{Environment, SourceError};
-use keywright::store::{KeyName, Kind};
+use keywright::sources::{Environment, Reference, SourceError};
+use keywright::store::{KeyName, Kind, StoreError};
 use keywright_core::Catalogue;
 
+use super::super::change::Writes;
 use super::outcome::{Outcome, Work};
 use super::*;
 
@@ -34,6 +35,10 @@ impl Tiring {
 impl Writes for Tiring {
     fn place_of_previous(&self, provider: &ProviderSpec, reference: &Reference) -> Result<Reference, StoreError> {
         self.store.place_of_previous(provider, reference)
+    }
+
+    async fn look(&self, reference: &Reference) -> Result<Option<Found>, StoreError> {
+        self.store.look(reference).await
     }
 
     async fn put(&self, reference: &Reference, key: &Secret) -> Result<(), StoreError> {
