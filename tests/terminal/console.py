@@ -14,14 +14,14 @@ import harness
 
 
 class Console:
-    """What is typed goes in, what a person would see comes out."""
+    """What is typed goes in, what a person would see comes out. A shell may stand `under` the command."""
 
-    def __init__(self, arguments: list[str], folder: pathlib.Path, environment: dict[str, str], **streams: typing.Any) -> None:
+    def __init__(self, arguments: list[str], folder: pathlib.Path, environment: dict[str, str], under: tuple[str, ...] = (), **streams: typing.Any) -> None:
         self._master, slave = os.openpty()
         self._seen = bytearray()
         streams = {"stdin": slave, "stdout": slave, "stderr": slave} | streams
         self.process = subprocess.Popen(
-            [str(harness.keywright()), *arguments],
+            [*under, str(harness.keywright()), *arguments],
             cwd=folder,
             env=harness.surroundings(str(folder)) | environment,
             start_new_session=True,

@@ -28,6 +28,7 @@ except urllib.error.HTTPError as error:
 print("stdin:", sys.stdin.readline().strip() if not sys.stdin.isatty() else "terminal", flush=True)
 """
 PROMPT = "Paste a key for OpenAI"
+PAUSED = "the program is paused meanwhile"
 KEEP = "Keep it in the key vault for next time? [y/N]"
 
 
@@ -83,10 +84,12 @@ def test_the_request_that_waits_completes_with_the_pasted_key(scene: Scene) -> N
     with scene.run() as console:
         console.until(PROMPT)
         assert not console.echoes
+        assert PAUSED in console.seen
         console.type(scene.fresh + "\r")
-        console.until("status 200")
         console.until(KEEP)
+        assert "status" not in console.seen, "the program reads this terminal: it is paused for the second question too"
         console.type("\r")
+        console.until("status 200")
         assert console.end() == 0
         seen = console.seen
         assert seen.index("1 request waits") < seen.index("error[invalid_key]") < seen.index(PROMPT)
@@ -99,6 +102,7 @@ def test_stdin_and_output_may_belong_to_the_program(scene: Scene) -> None:
     streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with scene.run(**streams) as console:
         console.until(PROMPT)
+        assert PAUSED not in console.seen
         console.type(scene.fresh + "\n")
         console.until(KEEP)
         console.type("n\n")
@@ -128,16 +132,16 @@ def test_a_key_that_cannot_serve_is_explained_and_asked_for_again(scene: Scene) 
             console.until(says)
         console.until(PROMPT, 6)
         console.type(scene.fresh + "\r")
-        console.until("status 200")
         console.until(KEEP)
         console.type("\x03")
+        console.until("status 200")
         assert console.end() == 0
         scene.nothing_shows(console)
         Canary("openai", unknown).must_not_show("the terminal", console.seen)
 
 
 def test_a_pasted_key_is_kept_when_that_is_agreed_to_and_the_request_does_not_wait_for_the_answer(scene: Scene) -> None:
-    with scene.run() as console:
+    with scene.run(stdin=subprocess.DEVNULL) as console:
         console.until(PROMPT)
         console.type(scene.fresh + "\r")
         console.until(KEEP)
@@ -177,12 +181,12 @@ def test_a_pasted_key_is_not_kept_otherwise(scene: Scene, way: str) -> None:
         vault = scene.folder / ".local/share/keywright/keys.age"
         scene.store(scene.dead)
         vault.write_bytes(b"not what it was")
-    with scene.run() as console:
+    with scene.run(stdin=subprocess.DEVNULL) as console:
         console.until(PROMPT)
         console.type(scene.fresh + "\r")
         console.until(KEEP)
         console.until("status 200")
-        console.until("stdin: terminal")
+        console.until("stdin:")
         match way:
             case "no":
                 console.type("no\r")
@@ -226,7 +230,7 @@ def test_a_signal_while_asking_leaves_the_terminal_as_it_was(scene: Scene, numbe
 
 def test_a_program_that_ends_takes_the_question_back(scene: Scene) -> None:
     (scene.folder / "app.py").write_text("import socket\nsocket.setdefaulttimeout(1)\n" + PROGRAM)
-    with scene.run() as console:
+    with scene.run(stdin=subprocess.DEVNULL) as console:
         console.until(PROMPT)
         assert console.end() == 1
         assert "TimeoutError" in console.seen

@@ -8,7 +8,8 @@ use std::thread::JoinHandle;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::getpgrp;
 use rustix::termios::{
-    InputModes, LocalModes, OptionalActions, OutputModes, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr,
+    InputModes, LocalModes, OptionalActions, OutputModes, QueueSelector, SpecialCodeIndex, Termios, tcflush, tcgetattr,
+    tcgetpgrp, tcsetattr,
 };
 use tokio::sync::oneshot;
 
@@ -33,6 +34,11 @@ impl Console {
 
     pub(crate) fn file(&self) -> &File {
         &self.0
+    }
+
+    /// Drops what was typed and not read.
+    pub(super) fn forget_input(&self) {
+        let _ = tcflush(&*self.0, QueueSelector::IFlush);
     }
 }
 

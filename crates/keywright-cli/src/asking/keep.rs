@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use keywright_core::{Catalogue, Secret};
 
-use super::Asking;
+use super::{Asking, disturbed};
 use crate::commands::keys::{self, Place};
 use crate::terminal::{Role, paint};
 
 impl Asking<'_> {
     /// Asks whether to keep a key. Without an answer it is not kept; requests that wait for another key come first.
-    pub(super) async fn keep(&self, key: &Secret) {
+    pub(super) async fn keep(&mut self, key: &Secret) {
         self.attendant.deciding.send_replace(true);
         self.decide(key).await;
         self.attendant.deciding.send_replace(false);
     }
 
-    async fn decide(&self, key: &Secret) {
+    async fn decide(&mut self, key: &Secret) {
         let (resolver, terminal) = (self.attendant.resolver, self.attendant.terminal);
         let Some(provider) = Catalogue::builtin().provider(self.provider()) else {
             return;
@@ -25,11 +25,15 @@ impl Asking<'_> {
             return;
         };
         let question = format!("Keep it in {} for next time?", place.kind.place());
-        let agreed = tokio::select! {
-            answer = keys::yes(&question) => matches!(answer, Ok(Some(true))),
-            _ = self.attendant.gateway.need() => false,
-            () = tokio::time::sleep(LONGEST_THOUGHT) => false,
-        };
+        let gateway = self.attendant.gateway;
+        // A program that reads the terminal would take the answer for its own: it is paused still.
+        let agreed = self.hold().await.is_ok()
+            && tokio::select! {
+                answer = keys::yes(&question) => matches!(answer, Ok(Some(true))),
+                _ = gateway.need() => false,
+                _ = disturbed(&mut self.pause) => false,
+                () = tokio::time::sleep(LONGEST_THOUGHT) => false,
+            };
         if !agreed {
             return self.say("keywright: it is not kept");
         }

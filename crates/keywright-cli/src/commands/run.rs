@@ -25,7 +25,7 @@ use self::environment::{ChildEnvironment, Hand};
 use self::rings::Rings;
 use self::signals::Signals;
 use super::{config, keys, serve};
-use crate::asking::{self, Attendant};
+use crate::asking::{self, Attendant, Program};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::gate::Gate;
@@ -124,7 +124,7 @@ async fn supervise(args: &Args, hardened: &Hardened, terminal: &Terminal) -> Res
     let parent = resolver.environment().all();
     if args.direct {
         let environment = environment::direct(parent, &rings);
-        let ended = start(args, environment, hardened, terminal).await?;
+        let ended = start(args, environment, None, hardened, terminal).await?;
         return Ok(end(args, ended, None, &rings, terminal));
     }
     let token = keys::new_token()?;
@@ -133,11 +133,12 @@ async fn supervise(args: &Args, hardened: &Hardened, terminal: &Terminal) -> Res
     let gateway = open(rings.configuration(configured), &resolver, options).await?;
     let hand = Hand { addr: gateway.addr(), token: &token };
     let environment = environment::through_gateway(parent, &rings, &hand, &guard);
-    let attendant = Attendant::new(&gateway, terminal, &resolver);
+    let shared = Program::at_terminal();
+    let attendant = Attendant::new(&gateway, terminal, &resolver, shared.as_ref());
     let program = async {
         // Before the program ends, so that no signal falls between.
         let mut signals = Signals::listen()?;
-        let ended = start(args, environment, hardened, terminal).await?;
+        let ended = start(args, environment, shared.as_ref(), hardened, terminal).await?;
         if !ended.by_signal {
             // A person who has just pasted a key may still say what becomes of it. A signal ends that.
             tokio::select! {
@@ -174,6 +175,7 @@ async fn open(mut config: Config, resolver: &Resolver, options: StartOptions) ->
 async fn start(
     args: &Args,
     environment: ChildEnvironment,
+    shared: Option<&Program>,
     hardened: &Hardened,
     terminal: &Terminal,
 ) -> Result<Ended, CliError> {
@@ -186,6 +188,7 @@ async fn start(
         command: &args.command,
         environment: environment.variables,
         redactor: (!args.no_masking).then(|| terminal.redactor()),
+        shared,
     };
     child.run(hardened).await
 }

@@ -112,7 +112,7 @@ async fn serve(args: &Args, config: Config, mut file: FileWatch, terminal: &Term
             reload(&gateway, args, &resolver, memory.as_ref(), terminal).await;
         }
     };
-    let attendant = Attendant::new(&gateway, terminal, &resolver);
+    let attendant = Attendant::new(&gateway, terminal, &resolver, None);
     tokio::select! {
         () = reloads => {}
         never = attendant.attend() => match never {},

@@ -13,6 +13,7 @@ use tokio::process::Command;
 use super::relay::Relay;
 use super::signals::Signals;
 use super::tail::SharedTail;
+use crate::asking::Program;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::process::Hardened;
@@ -25,6 +26,8 @@ pub(super) struct Child<'a> {
     pub(super) environment: BTreeMap<OsString, OsString>,
     /// Masks keys in streams that are no terminal; `None` leaves the streams alone.
     pub(super) redactor: Option<Arc<Redactor>>,
+    /// Where who asks a person finds it, if it reads the terminal.
+    pub(super) shared: Option<&'a Program>,
 }
 
 /// How it ended.
@@ -61,14 +64,21 @@ impl Child<'_> {
         let mut child = spawned.map_err(|error| not_started(&program, &error))?;
         let pid = child.id().unwrap_or_default();
         hardened.release(pid);
+        if let Some(shared) = self.shared {
+            shared.started(pid);
+        }
         let tail = SharedTail::default();
         let relays = self.relay(pipes, &tail)?;
         let status = loop {
             tokio::select! {
                 status = child.wait() => break status?,
-                signal = signals.next() => signals.pass_on(signal, pid),
+                signal = signals.next() => {
+                    self.shared.map(Program::signal_came);
+                    signals.pass_on(signal, pid);
+                }
             }
         };
+        self.shared.map(Program::ended);
         let [stdout, stderr] = &relays;
         tokio::join!(finish(stdout.as_ref()), finish(stderr.as_ref()));
         Ok(Ended { code: code(status), by_signal: status.signal().is_some(), stderr: tail })
