@@ -1,5 +1,6 @@
 //! `cargo xtask docs`: writes the reference of the book from the program and its data, and builds the book.
 
+mod metrics;
 mod reference;
 mod schema;
 

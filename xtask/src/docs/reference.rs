@@ -7,7 +7,7 @@ use std::process::Command;
 use keywright_core::Catalogue;
 use keywright_core::provider::{ProviderSpec, VariableRole, VariableStanding};
 
-use super::schema;
+use super::{metrics, schema};
 use crate::Failure;
 use crate::process::TARGET;
 
@@ -17,6 +17,7 @@ pub(super) fn pages() -> Result<Vec<(String, String)>, Failure> {
         ("commands.md".to_owned(), commands()?),
         ("configuration.md".to_owned(), configuration()?),
         ("providers.md".to_owned(), providers()),
+        ("metrics.md".to_owned(), metrics::page()?),
     ];
     pages.extend(errors()?);
     Ok(pages)
