@@ -67,7 +67,7 @@ pub(crate) enum CliError {
 
 impl CliError {
     /// What to do about it. Never part of the message.
-    fn help(&self) -> Option<String> {
+    pub(crate) fn help(&self) -> Option<String> {
         match self {
             Self::Read { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => Some("check the path, or make one with `keywright config init`".to_owned()),

@@ -1,7 +1,11 @@
 //! The state of this installation, as the commands open it.
 
 use keywright::sources::{Found, Resolver};
-use keywright::state::{Directory, History, Keeps, Memory, Remembered, StateError, told};
+use keywright::state::{Directory, Entry, History, Keeps, Memory, Remembered, StateError, Timestamp, told};
+use keywright::survey::{Standing, Survey};
+use keywright_core::diagnosis::spoken;
+use keywright_core::inspect::Finding;
+use keywright_core::{Cause, ProviderSpec};
 use keywright_gateway::GatewaySettings;
 
 use crate::key_report::KeySeen;
@@ -40,6 +44,30 @@ pub(crate) fn recall(memory: Option<&Memory>, provider: &str, found: &Found, see
     if let Some(good) = good.filter(|good| !good.secret.matches(&found.secret)) {
         seen.recalled(&told(&found.reference, good.last_good));
     }
+}
+
+/// What the history holds against a key: its provider refused it, and nobody saw it work since.
+pub(crate) fn refusal(entry: &Entry, provider: &ProviderSpec) -> Option<Finding> {
+    let since = spoken(entry.first_bad?.until(Timestamp::now()));
+    let cause = entry.diagnosed().unwrap_or(Cause::Other);
+    let says = format!("{} refused it {since} ago, and it was not seen to work since", provider.name);
+    let fix = keywright_core::page::fixes(cause, &provider.id).into_iter().next();
+    Some(Finding { fix, ..Finding::error(cause, says) })
+}
+
+/// The same for every key that programs see here, with the provider whose name it has.
+pub(crate) fn refusals(survey: &Survey, resolver: &Resolver) -> Vec<(&'static str, Finding)> {
+    let opened = Directory::of(resolver.environment()).and_then(|directory| History::open_existing(&directory));
+    // A history that cannot be opened is told by the check of the state.
+    let Ok(Some(mut history)) = opened else {
+        return Vec::new();
+    };
+    let in_force = survey.credentials.iter().filter(|key| key.standing == Standing::InForce);
+    let refused = in_force.filter_map(|key| {
+        let entry = history.known(&key.leads_to.id, &key.secret).ok().flatten()?;
+        Some((key.names_of.id.as_str(), refusal(&entry, key.leads_to)?.in_place(&key.place)))
+    });
+    refused.collect()
 }
 
 /// Keys that stand in for what their sources give, as far as that is known.

@@ -126,10 +126,19 @@ fn the_provider_is_asked_and_what_it_says_is_remembered() {
     emulator.set_key("openai", &good, KeyState::Revoked).expect("known");
     place.run(&["keys", "test"]).code(1).out("asked now: refused").hides(&good);
     place.run(&["keys", "list", "--live"]).code(1);
-    assert!(listed(&place)[0]["first_bad"].is_string(), "the history knows");
+    let known = &listed(&place)[0];
+    assert!(known["first_bad"].is_string() && known["state"] == "unusable", "the history knows: {known}");
+    // Nobody is asked, and what was said before counts.
+    place.run(&["keys", "list"]).code(0).out("[fail] openai").err("keywright keys rotate openai").hides(&good);
+    place.run(&["doctor", "openai"]).code(1).out("error[revoked_or_rotated]").out("refused it").hides(&good);
     let reference = listed(&place)[0]["reference"].as_str().expect("a text").to_owned();
     place.run(&["keys", "test", &reference]).code(1).err("refused");
     place.run(&["keys", "test", "together"]).code(1).err("no key of Together");
+    emulator.set_key("openai", &good, KeyState::Valid).expect("known");
+    place.run(&["doctor", "openai", "--live"]).code(0);
+    place.run(&["keys", "test", "openai"]).code(0);
+    place.run(&["keys", "list"]).code(0).out("[ok]");
+    place.run(&["doctor", "openai"]).code(0);
 }
 
 #[test]
@@ -215,6 +224,47 @@ fn a_closed_store_does_not_hide_the_others_and_is_told() {
     place.run(&["keys", "list"]).code(3).out("environment variable OPENAI_API_KEY").err("it is damaged").hides(&key);
     place.run(&["doctor"]).code(0).out("it is damaged").out("mv ").hides(&key);
     place.run(&["doctor", "openai"]).code(0).out("nothing is wrong").hides(&key);
+}
+
+#[test]
+fn a_stored_key_is_mended_in_its_store() {
+    let (place, key) = (home(None), openai_key(1));
+    for entered in ["", "one\ntwo\n"] {
+        let ended = run_with(&place, &["keys", "add", "openai"], entered).code(1).err("nothing was stored");
+        ended.err("enter it again").hides("OPENAI_API_KEY").hides("read -rs");
+    }
+    let team = place.path().join("team.age");
+    let reference = format!("age://{}#openai", team.display());
+    run_with(&place, &["keys", "add", "openai", "--store", &reference], &key)
+        .code(0)
+        .err(&format!("keys = [\"{reference}\"]"))
+        .hides("finds it there");
+    run_with(&place, &["keys", "add", "openai"], &key).code(0).err("finds it there");
+    let place = place.env("OPENAI_API_KEY", &openai_key(2));
+    place.run(&["keys", "list"]).code(0).out("not used while the environment or .env has a key").hides(&key);
+}
+
+#[test]
+fn who_asks_for_json_gets_json_also_when_nothing_is_done() {
+    let (place, key) = (home(None), openai_key(1));
+    run_with(&place, &["keys", "add", "openai"], &key).code(0);
+    for (arguments, entered, code) in [
+        (&["keys", "add", "openai", "--json"][..], &*key, 2),
+        (&["keys", "add", "openai", "--name", "b", "--json"], "", 1),
+        (&["keys", "rotate", "openai", "--json"], &*key, 1),
+        (&["keys", "rotate", "together", "--json"], &*key, 1),
+    ] {
+        let ended = run_with(&place, arguments, entered).code(code).hides(&key);
+        let told: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+        assert!(told["error"].is_string() && told["help"].is_string(), "{told}");
+    }
+}
+
+#[test]
+fn what_can_be_taken_off_is_no_error() {
+    let (place, key) = (home(None), openai_key(1));
+    let ended = run_with(&place, &["keys", "add", "openai", "--mend"], &format!("Bearer {key}")).code(0);
+    ended.err("warning[header_malformed]").hides("error[").hides(&key);
 }
 
 #[test]
@@ -306,7 +356,10 @@ fn files_are_imported_after_a_look_and_exported_for_their_owner_alone() {
     let names: Vec<String> = listed(&place).iter().map(|key| key["name"].to_string()).collect();
     assert_eq!(names, ["\"default\"", "\"backup\"", "\"work-key\""]);
     place.run(&["keys", "import", "plain.txt"]).code(1).err("holds no key");
-    place.run(&["keys", "import", "gone"]).code(2).err("cannot read");
+    place.run(&["keys", "import", "gone"]).code(2).err("cannot read").err("a JSON object of keys").hides("config init");
+    let place = place.file("other.env", &format!("OPENAI_API_KEY={third}\n"));
+    let taken = place.run(&["keys", "import", "other.env", "--yes"]).code(1).hides("holds no key").hides(&third);
+    taken.err("another key is stored").err("keywright keys rotate openai").err("--name NAME");
     place.run(&["keys", "export"]).code(2).err("--env");
     let exported = place.run(&["keys", "export", "--env"]).code(0).err("`work-key`");
     assert_eq!(exported.stdout, format!("OPENAI_API_KEY={first}\nOPENAI_API_KEY_BACKUP={second}\n"));

@@ -80,6 +80,17 @@ impl KeyStore {
         })
     }
 
+    /// The name under which programs find a place by themselves; `None` for one that only a reference leads to.
+    pub fn name_of(&self, provider: &ProviderSpec, reference: &Reference) -> Option<KeyName> {
+        match reference {
+            Reference::Keyring { service, account } if *service == provider.id => account.parse().ok(),
+            Reference::Age { path, field } if self.vault_path().is_ok_and(|vault| vault == *path) => {
+                KeyName::of_field(field, provider)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether keys can be written to a place.
     pub fn takes(&self, reference: &Reference) -> Result<(), StoreError> {
         match reference {

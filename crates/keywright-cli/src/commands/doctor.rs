@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use keywright::sources::{Reference, Resolver};
 use keywright::survey::{Scope, Survey};
 use keywright_core::Fingerprinter;
+use keywright_core::inspect::Finding;
 use keywright_gateway::Config;
 
 use self::live::Live;
@@ -138,8 +139,20 @@ async fn examine(args: &Args, resolver: &Resolver, terminal: &Terminal) -> Resul
     let live = args.ask(&survey, &config, resolver, terminal).await;
     if let Some(live) = &live {
         checks = live.add_to(checks, &survey);
-    } else if args.names.contains(&Name::Check(names::NETWORK)) {
-        checks.push(Check::new(names::NETWORK, "Network", "not looked at without --live".to_owned(), Vec::new()));
+    } else {
+        // Nobody is asked now: what the providers said before counts.
+        let refused = memory::refusals(&survey, resolver);
+        checks = checks
+            .into_iter()
+            .map(|check| {
+                let own: Vec<Finding> =
+                    refused.iter().filter(|(id, _)| *id == check.id).map(|(_, it)| it.clone()).collect();
+                check.with(own)
+            })
+            .collect();
+        if args.names.contains(&Name::Check(names::NETWORK)) {
+            checks.push(Check::new(names::NETWORK, "Network", "not looked at without --live".to_owned(), Vec::new()));
+        }
     }
     Ok(Some(Report { mends, ..Report::new(checks, &survey, live.as_ref(), &args.names, &fingerprinter()?) }))
 }

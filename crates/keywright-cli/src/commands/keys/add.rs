@@ -2,12 +2,13 @@
 
 use keywright::sources::{Found, Reference, Resolver};
 use keywright::store::KeyStore;
-use keywright_core::inspect::Finding;
+use keywright_core::inspect::{Finding, Severity};
 use keywright_core::ring::Look;
 use keywright_core::{ProviderSpec, Secret};
 use serde_json::json;
 
 use super::entered::{self, Entered};
+use super::failed;
 use super::live::{self, Candidate};
 use super::noted::Noted;
 use super::place::Where;
@@ -53,6 +54,10 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
+    failed::told(args.json, stored(args, terminal).await, terminal)
+}
+
+async fn stored(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     let provider = args.place.provider()?;
     let resolver = Resolver::process();
     let store = KeyStore::of(&resolver);
@@ -70,7 +75,8 @@ pub(super) async fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliErr
     let stored = Stored { provider, key: &key, reference: &reference, look };
     stored.put(&store, &resolver, terminal).await?;
     stored.note(&resolver);
-    tell(args, provider, &key, &reference, terminal)?;
+    let is_found = store.name_of(provider, &reference).is_some();
+    tell(args, provider, &key, &reference, is_found, terminal)?;
     Ok(if look == Some(Look::Unknown) { Exit::Unknown } else { Exit::Healthy })
 }
 
@@ -121,14 +127,17 @@ pub(super) async fn inspected(
     terminal.guard(&[&key]);
     let seen = |key: &Secret| KeySeen::entered(provider, key, place);
     let looked_at = seen(&key);
+    let mended = looked_at.findings.first().and_then(|finding| mended(finding, &key));
+    let mended = mended.filter(|mended| !looked_at.usable() && seen(mended).usable());
     for finding in &looked_at.findings {
-        terminal.tell(diagnosis::finding_head(finding));
+        // What can be taken off is no end.
+        let worst = if mended.is_some() { Severity::Warning } else { Severity::Error };
+        terminal.tell(diagnosis::finding_head(&Finding { severity: finding.severity.min(worst), ..finding.clone() }));
     }
     if looked_at.usable() {
         return Ok(key);
     }
-    let mended = looked_at.findings.first().and_then(|finding| mended(finding, &key));
-    if let Some(mended) = mended.filter(|mended| seen(mended).usable()) {
+    if let Some(mended) = mended {
         terminal.guard(&[&mended]);
         let agreed =
             mend || entered::yes(&format!("Store it without that, as {}?", mended.masked())).await? == Some(true);
@@ -138,8 +147,8 @@ pub(super) async fn inspected(
         }
         return Err(refused(Some("`--mend` takes that off".to_owned())));
     }
-    looked_at.tell_fix(terminal);
-    Err(refused(None))
+    let from = provider.keys_url.as_ref().map(|page| format!(" from {page}")).unwrap_or_default();
+    Err(refused(Some(format!("enter it again: the key of {}{from}, alone and on one line", provider.name))))
 }
 
 fn mended(finding: &Finding, key: &Secret) -> Option<Secret> {
@@ -200,6 +209,7 @@ fn tell(
     provider: &ProviderSpec,
     key: &Secret,
     reference: &Reference,
+    is_found: bool,
     terminal: &Terminal,
 ) -> Result<(), CliError> {
     if args.json {
@@ -210,6 +220,12 @@ fn tell(
     }
     terminal.out(format_args!("{} stored {} of {}", paint(Role::Good, "[ok]"), key.masked(), provider.name))?;
     terminal.out(format_args!("     {reference}"))?;
-    terminal.tell("  next: `keywright run -- YOUR PROGRAM` finds it there, and keywright.toml takes the reference");
+    if is_found {
+        terminal.tell("  next: `keywright run -- YOUR PROGRAM` finds it there, and keywright.toml takes the reference");
+    } else {
+        terminal.tell("  next: nothing looks there by itself; keywright.toml names it:");
+        terminal.tell(format_args!("        [[provider]]\n        id = \"{}\"", provider.id));
+        terminal.tell(format_args!("        keys = [\"{reference}\"]"));
+    }
     Ok(())
 }

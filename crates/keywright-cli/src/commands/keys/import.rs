@@ -65,7 +65,7 @@ pub(super) async fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliErr
         let there = entered::with_passphrase(&store, &resolver, terminal, async |store| store.look(reference).await);
         if let Some(there) = there.await? {
             let same = there.secret.matches(&offer.key);
-            offer.left_out = Some(if same { "it is stored already" } else { "another key is stored there" }.to_owned());
+            offer.left_out = Some(if same { "it is stored already" } else { ANOTHER }.to_owned());
         }
     }
     if args.yes {
@@ -110,7 +110,13 @@ type Line = (Option<usize>, String, Secret);
 
 /// Line, name and value of everything in the file.
 fn entries(file: &Path, terminal: &Terminal) -> Result<Vec<Line>, CliError> {
-    let unreadable = |source| CliError::Read { path: file.to_owned(), source };
+    let unreadable = |source: std::io::Error| match source.kind() {
+        std::io::ErrorKind::NotFound => CliError::Usage {
+            message: format!("cannot read `{}`: {source}", file.display()),
+            help: Some("check the path: a `.env` file, or a JSON object of keys".to_owned()),
+        },
+        _ => CliError::Read { path: file.to_owned(), source },
+    };
     let metadata = std::fs::metadata(file).map_err(unreadable)?;
     if !metadata.is_file() || metadata.len() > LARGEST_BYTES {
         let source = std::io::Error::other("not a regular file, or far too large for keys");
@@ -200,6 +206,15 @@ fn tell(args: &Args, offers: &[Offer], terminal: &Terminal) -> Result<Exit, CliE
     if good > 0 || offers.iter().any(|offer| offer.left_out.as_deref() == Some("it is stored already")) {
         return Ok(Exit::Healthy);
     }
+    if let Some(offer) = offers.iter().find(|offer| offer.left_out.as_deref() == Some(ANOTHER)) {
+        let (file, id) = (args.file.display(), &offer.provider.id);
+        return Err(CliError::Unmet {
+            message: format!("nothing of `{file}` is stored: another key is stored under that name"),
+            help: Some(format!(
+                "`keywright keys rotate {id}` puts this one in its place, `keywright keys add {id} --name NAME` beside it"
+            )),
+        });
+    }
     let message = format!("`{}` holds no key to store", args.file.display());
     let help = Some(
         "keys are recognised by the names of their variables, such as OPENAI_API_KEY, and by their shape".to_owned(),
@@ -207,5 +222,7 @@ fn tell(args: &Args, offers: &[Offer], terminal: &Terminal) -> Result<Exit, CliE
     Err(CliError::Unmet { message, help })
 }
 
+/// Why a key is left out whose place is taken.
+const ANOTHER: &str = "another key is stored there";
 /// A file of keys has a few kilobytes.
 const LARGEST_BYTES: u64 = 1024 * 1024;

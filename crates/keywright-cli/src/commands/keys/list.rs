@@ -11,7 +11,8 @@ use crate::terminal::Terminal;
 
 /// List the keys that programs here find: masked, with their source, their health and their age.
 ///
-/// The order is the order of use: environment, `.env`, keyring, vault. Health is what the offline inspection says and what
+/// The order is the order of use: environment, `.env`, keyring, vault. What is stored is used while the environment and `.env`
+/// have no usable key, and the vault while the keyring has none. Health is what the offline inspection says and what
 /// the history knows; with `--live` each provider is asked about each key, one free request a key.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -40,6 +41,8 @@ pub(super) async fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliErr
     let mut rows = Rows::gather(&providers, &store, &resolver, terminal).await;
     if args.live {
         rows.ask(&resolver, terminal).await?;
+    } else {
+        rows.recall();
     }
     if args.json {
         terminal.out_json(&rows.json())?;

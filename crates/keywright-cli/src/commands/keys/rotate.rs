@@ -14,7 +14,7 @@ use serde_json::json;
 use super::change::{Change, Replaced};
 use super::noted::Noted;
 use super::place::Where;
-use super::{add, entered, stored};
+use super::{add, entered, failed, stored};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::terminal::{Role, Terminal, paint};
@@ -51,6 +51,10 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
+    failed::told(args.json, rotated(args, terminal).await, terminal)
+}
+
+async fn rotated(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     let provider = args.place.provider()?;
     if args.admin.via_admin_api {
         return admin::run(args, provider, terminal).await;

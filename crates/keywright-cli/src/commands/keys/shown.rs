@@ -13,10 +13,11 @@ use serde_json::{Value, json};
 use super::entered;
 use super::live::{self, Candidate};
 use super::noted::Noted;
-use super::unopened;
+use super::{replacing, unopened};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::key_report::KeySeen;
+use crate::key_report::{KeySeen, KeyState};
+use crate::memory;
 use crate::terminal::{Role, Terminal, paint};
 
 /// One key.
@@ -29,6 +30,8 @@ pub(super) struct Row {
     entry: Option<Entry>,
     /// What the provider said, when it was asked.
     pub(super) look: Option<Look>,
+    /// Whether it is stored and programs use another one, of the environment or of `.env`.
+    rests: bool,
 }
 
 /// Every key, in the order of use.
@@ -54,7 +57,7 @@ impl Rows {
         let path = PathBuf::from(".env");
         let files = [(path.clone(), resolver.dotenv(&path).await)];
         let mut history = Noted::existing(resolver);
-        let mut rows = Vec::new();
+        let mut rows: Vec<Row> = Vec::new();
         for provider in providers {
             let lying = resolver.discover(provider, &files).found.into_iter().map(|found| (None, found));
             let stored = shelf.of(provider).map(|kept| (Some((kept.name.clone(), kept.kind)), kept.found.clone()));
@@ -62,7 +65,13 @@ impl Rows {
                 terminal.guard(&[&found.secret]);
                 let seen = KeySeen::inspected(provider, &found);
                 let entry = history.known(provider, &found.secret);
-                rows.push(Row { provider, stored, found, seen, entry, look: None });
+                rows.push(Row { provider, stored, found, seen, entry, look: None, rests: false });
+            }
+            let own = |row: &Row| row.provider.id == provider.id;
+            let is_used = rows.iter().any(|row| own(row) && row.stored.is_none() && row.seen.usable());
+            for row in rows.iter_mut().filter(|row| own(row)) {
+                row.rests = is_used && row.stored.is_some();
+                row.aim_fixes();
             }
         }
         Self { keys: rows, asked: shelf.asked, unopened: shelf.unopened.into_iter().map(|(_, why)| why).collect() }
@@ -79,10 +88,23 @@ impl Rows {
         for (row, answered) in usable.into_iter().zip(answers) {
             row.look = Some(answered.look);
             row.seen.heard(answered);
+            row.aim_fixes();
             history.note(row.provider, &row.found.secret, &row.found.reference.to_string(), row.look);
             row.entry = history.known(row.provider, &row.found.secret);
         }
         Ok(())
+    }
+
+    /// Lets the history speak about keys that nobody asks about now.
+    pub(super) fn recall(&mut self) {
+        for row in &mut self.keys {
+            let refusal = row.entry.as_ref().and_then(|entry| memory::refusal(entry, row.provider));
+            if let Some(finding) = refusal {
+                row.seen.state = KeyState::Unusable;
+                row.seen.findings.insert(0, finding);
+                row.aim_fixes();
+            }
+        }
     }
 
     /// One line a key, then what is strange about it.
@@ -144,11 +166,20 @@ impl Row {
         self.stored.as_ref().map_or("-", |(name, _)| name.as_str())
     }
 
+    /// What mends a key of a store is said about the store, not about a variable.
+    fn aim_fixes(&mut self) {
+        if let Some((name, _)) = &self.stored {
+            replacing::aim(&mut self.seen, self.provider, &replacing::of_name(self.provider, name));
+        }
+    }
+
     /// What happened to it, as far as it is known.
     fn story(&self, now: Timestamp) -> String {
+        let rests = self.rests.then(|| "not used while the environment or .env has a key".to_owned());
         let live = self.seen.live.as_ref().map(|said| format!("asked now: {}", said.told()));
         let Some(entry) = &self.entry else {
-            return live.unwrap_or_else(|| "not used yet".to_owned());
+            let unused = live.unwrap_or_else(|| "not used yet".to_owned());
+            return std::iter::once(unused).chain(rests).collect::<Vec<_>>().join("; ");
         };
         let ago = |at: Timestamp| format!("{} ago", spoken(at.until(now)));
         let refused = entry.first_bad.map(|at| {
@@ -158,7 +189,7 @@ impl Row {
         let good =
             entry.last_good.map_or_else(|| "never worked yet".to_owned(), |at| format!("last worked {}", ago(at)));
         let seen = Some(format!("first seen {}", ago(entry.first_seen)));
-        [live, refused, Some(good), seen].into_iter().flatten().collect::<Vec<_>>().join("; ")
+        [live, refused, Some(good), seen, rests].into_iter().flatten().collect::<Vec<_>>().join("; ")
     }
 
     fn json(&self) -> Value {

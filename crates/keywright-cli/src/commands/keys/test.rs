@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::live::{self, Candidate};
 use super::noted::Noted;
-use super::place;
 use super::shown::{Row, Rows, exit_of};
+use super::{place, replacing};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::key_report::{KeyReport, KeySeen};
@@ -78,7 +78,7 @@ async fn one(
     resolver: &Resolver,
     terminal: &Terminal,
 ) -> Result<Exit, CliError> {
-    let (seen, look) = match resolver.resolve(reference).await {
+    let (mut seen, look) = match resolver.resolve(reference).await {
         Ok(found) => {
             terminal.guard(&[&found.secret]);
             let mut seen = KeySeen::inspected(provider, &found);
@@ -100,6 +100,9 @@ async fn one(
         _ if seen.usable() => Exit::Healthy,
         _ => Exit::Unhealthy,
     };
+    if let Some(command) = replacing::of_place(provider, reference) {
+        replacing::aim(&mut seen, provider, &command);
+    }
     let report = KeyReport { keys: vec![seen] };
     if args.json {
         terminal.out_json(&json!({"schema": 1, "keys": report.keys}))?;
