@@ -190,6 +190,7 @@ impl AllOut {
             (Told::Caller, _) => (503, false),
             (Told::Holder, Verdict::Auth) => (401, self.rests),
             (Told::Holder, _) if matches!(cause, Cause::RateLimit) => (429, true),
+            (Told::Holder, _) if matches!(cause, Cause::QuotaExhausted) => (429, self.rests),
             (Told::Holder, Verdict::NotAuth | Verdict::Unrecognised) => (503, self.rests),
         };
         Reply { status, should_retry, retry_after: self.retry_after }
@@ -236,8 +237,9 @@ mod tests {
             (vec![Why::standing(Standing::Ready, Moment(0))], Some(Cause::RateLimit), 429, true),
             (vec![out(Cause::InvalidKey)], None, 401, false),
             (vec![out(Cause::InvalidKey), rests.clone()], None, 401, true),
-            (vec![out(Cause::QuotaExhausted)], None, 503, false),
-            (vec![out(Cause::QuotaExhausted), rests], None, 503, true),
+            (vec![out(Cause::QuotaExhausted)], None, 429, false),
+            (vec![out(Cause::QuotaExhausted), rests], None, 429, true),
+            (vec![out(Cause::ServerError)], None, 503, false),
             (vec![Why::other_project()], None, 401, false),
         ];
         for (whys, last, status, should_retry) in cases {

@@ -32,6 +32,7 @@ pub use character::{code_point, name_of};
 pub use encoded::expiry;
 pub use finding::{Finding, Mend, Place, Severity};
 pub use paste::cleaned;
+pub use placeholder::is_filler;
 pub use setting::{Holder, Setting};
 
 use crate::cause::Cause;

@@ -42,12 +42,13 @@ impl Default for Redactor {
 impl Redactor {
     /// Prepares to redact these values, and everything of a known shape.
     ///
-    /// Values shorter than eight bytes are left to the shapes: as text they are too common.
+    /// Values shorter than eight bytes are left to the shapes: as text they are too common. Of one that no key is as long as,
+    /// both ends are found.
     pub fn new(secrets: &[&Secret]) -> Self {
         let mut patterns: Vec<Vec<u8>> = Vec::new();
         let mut masks = Vec::new();
         for secret in secrets.iter().filter(|secret| secret.expose().trim().len() >= SHORTEST_VALUE) {
-            for form in encoded_forms(secret.expose()) {
+            for form in ends(secret.expose()).into_iter().flatten().flat_map(encoded_forms) {
                 if !patterns.contains(&form) {
                     patterns.push(form);
                     masks.push(secret.masked());
@@ -183,6 +184,20 @@ fn partial_end(text: &[u8], pattern: &[u8]) -> usize {
     (from..text.len()).find(|at| pattern.starts_with(&text[*at..])).unwrap_or(text.len())
 }
 
+/// The value, or both ends of one that is longer than any key: what is searched for costs memory, whoever gave it.
+fn ends(value: &str) -> [Option<&str>; 2] {
+    let boundary = |mut at: usize| {
+        while !value.is_char_boundary(at) {
+            at += 1;
+        }
+        at
+    };
+    if value.len() <= LONGEST_VALUE {
+        return [Some(value), None];
+    }
+    [value.get(..boundary(LONGEST_VALUE / 2)), value.get(boundary(value.len() - LONGEST_VALUE / 2)..)]
+}
+
 /// The forms in which a key shows up: raw, percent-encoded, JSON-escaped, hex and base64.
 fn encoded_forms(value: &str) -> Vec<Vec<u8>> {
     let bytes = value.as_bytes();
@@ -259,6 +274,8 @@ fn is_key_byte(byte: u8) -> bool {
 
 /// Values below this many bytes are not searched for.
 const SHORTEST_VALUE: usize = 8;
+/// Tokens of clouds have two thousand bytes.
+const LONGEST_VALUE: usize = 8 * 1024;
 /// Prefixes below this many bytes would match ordinary words.
 const SHORTEST_PREFIX: usize = 3;
 /// A prefix with fewer key characters behind it is a mention, not a key.

@@ -3,14 +3,16 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use keywright::client::ring::{self as core, Errand, Head, Step, Verdict, now};
+use keywright_core::Verdict as CoreVerdict;
 use keywright_core::all_out::{self, AllOut};
 use keywright_core::diagnosis::Diagnosis;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
+use serde_json::{Map, Value, json};
 
 use crate::GUARD;
 use crate::guarded::guarded;
@@ -28,6 +30,8 @@ pub(crate) enum Request {
         attempts: Box<core::Attempts>,
         ring: core::Ring,
         answer: Option<Arrived>,
+        /// The refusal before: what the provider said is told when no other key is left.
+        refusal: Option<Arrived>,
     },
     /// This process has no key.
     Keyless(Box<Diagnosis>),
@@ -50,12 +54,11 @@ pub(crate) struct Reading {
 
 #[pymethods]
 impl Attempts {
-    /// What to do next: ("send", header, value), ("read", reading), ("wait", seconds),
-    /// ("stop", why, words, status, headers).
+    /// What to do next: ("send", header, value), ("read", reading), ("wait", seconds), ("stop", why, status, headers, body).
     fn step(&mut self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
-        let (attempts, ring) = match &mut self.request {
-            Request::Going { attempts, ring, .. } => (attempts, ring),
-            Request::Keyless(diagnosis) => return stop(py, keyless((**diagnosis).clone())),
+        let (attempts, ring, refusal) = match &mut self.request {
+            Request::Going { attempts, ring, refusal, .. } => (attempts, ring, refusal),
+            Request::Keyless(diagnosis) => return stop(py, keyless((**diagnosis).clone()), None),
             Request::Over => return Err(over()),
         };
         let step = guarded(|| attempts.next(now()))?;
@@ -67,7 +70,10 @@ impl Attempts {
             }
             Step::Read(errand) => tuple(py, ("read", Reading { ring: ring.clone(), errand: Mutex::new(Some(errand)) })),
             Step::Wait(pause) => tuple(py, ("wait", pause.as_secs_f64())),
-            Step::Stop(out) => stop(py, *out),
+            Step::Stop(out) => {
+                let alike = attempts.last_refusal().is_some_and(|last| last.verdict() == out.cause().verdict());
+                stop(py, *out, refusal.take().filter(|_| alike))
+            }
         }
     }
 
@@ -104,13 +110,19 @@ impl Attempts {
     }
 
     fn judged(&mut self, py: Python<'_>, ended: bool) -> PyResult<Py<PyTuple>> {
-        let Request::Going { attempts, answer: Some(answer), .. } = &mut self.request else {
+        let Request::Going { attempts, answer: arrived, refusal, .. } = &mut self.request else {
+            return Err(over());
+        };
+        let Some(answer) = arrived else {
             return Err(over());
         };
         match guarded(|| attempts.answered(&answer.head, &answer.body, ended, now()))? {
             Verdict::MoreBody => tuple(py, ("more",)),
             Verdict::Deliver => tuple(py, ("deliver",)),
-            Verdict::Again => tuple(py, ("again",)),
+            Verdict::Again => {
+                *refusal = arrived.take();
+                tuple(py, ("again",))
+            }
             Verdict::Fail(diagnosis) => {
                 let body = guarded(|| GUARD.redact_bytes(&answer.body))?;
                 let mut headers = scrubbed(&answer.headers)?;
@@ -137,17 +149,44 @@ impl Reading {
     }
 }
 
-/// No key is left: why, in words, and how an SDK is told.
-fn stop(py: Python<'_>, out: AllOut) -> PyResult<Py<PyTuple>> {
+/// No key is left: why, and how an SDK is told, with what the provider said last to this request.
+fn stop(py: Python<'_>, out: AllOut, refusal: Option<Arrived>) -> PyResult<Py<PyTuple>> {
     let reply = out.reply(all_out::Told::Holder);
-    let headers = vec![
-        ("content-type", "application/json".to_owned()),
-        ("retry-after", format!("{:.0}", reply.retry_after.as_secs_f64().ceil())),
-        ("x-keywright-cause", out.cause().slug().to_owned()),
+    let cause = out.cause();
+    let mut headers = refusal.as_ref().map_or_else(|| Ok(Vec::new()), |refusal| scrubbed(&refusal.headers))?;
+    headers.retain(|(name, _)| {
+        ![RETRY_AFTER.as_str(), RETRY_AFTER_MS, CONTENT_TYPE.as_str(), SHOULD_RETRY]
+            .contains(&name.to_ascii_lowercase().as_str())
+    });
+    let own = [
+        (CONTENT_TYPE.as_str(), "application/json".to_owned()),
+        (RETRY_AFTER.as_str(), format!("{:.0}", reply.retry_after.as_secs_f64().ceil())),
+        ("x-keywright-cause", cause.slug().to_owned()),
         (SHOULD_RETRY, reply.should_retry.to_string()),
     ];
-    let words = guarded(|| GUARD.redact(&out.message))?;
-    tuple(py, ("stop", failure(py, out.diagnosis)?, words, reply.status, headers))
+    headers.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    let status = match (&refusal, cause.verdict()) {
+        (Some(refusal), verdict) if verdict != CoreVerdict::Auth && refusal.head.status >= 400 => refusal.head.status,
+        _ => reply.status,
+    };
+    let error = refusal.map(|refusal| error_of(&refusal.body)).unwrap_or_default();
+    let body = json!({"error": {
+        "message": out.message,
+        "type": error.get("type").cloned().unwrap_or_else(|| "keywright".into()),
+        "param": error.get("param"),
+        "code": error.get("code").cloned().unwrap_or_else(|| cause.slug().into()),
+    }});
+    let body = guarded(|| GUARD.redact(&body.to_string()))?;
+    tuple(py, ("stop", failure(py, out.diagnosis)?, status, headers, PyBytes::new(py, body.as_bytes())))
+}
+
+/// What an error in OpenAI's shape says; nothing for any other.
+fn error_of(body: &[u8]) -> Map<String, Value> {
+    let parsed: Option<Value> = serde_json::from_slice(body).ok();
+    match parsed.and_then(|mut whole| whole.get_mut("error").map(Value::take)) {
+        Some(Value::Object(error)) => error,
+        _ => Map::new(),
+    }
 }
 
 /// A process whose ring does not open.
@@ -185,3 +224,4 @@ fn over() -> PyErr {
 
 /// The header by which an SDK is told whether to try again.
 const SHOULD_RETRY: &str = "x-should-retry";
+const RETRY_AFTER_MS: &str = "retry-after-ms";

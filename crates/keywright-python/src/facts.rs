@@ -16,6 +16,8 @@ struct Facts<'a> {
     name: &'a str,
     base_url: String,
     model: Option<&'a str>,
+    /// Whether the base URL leads to a provider of the catalogue.
+    is_catalogued: bool,
 }
 
 /// What a client has to know of a provider: its id and name, the base URL for an SDK, the model for calls that name none.
@@ -29,12 +31,14 @@ pub(crate) fn facts(py: Python<'_>, provider: &str, base_url: Option<&str>) -> P
     let http = &named.http;
     let origin = Origin::of_client(named, base_url, &Environment::process());
     let origin = origin.map_err(|error| PyValueError::new_err(error.to_string()))?;
-    let owner = Catalogue::builtin().provider_of_host(origin.host()).unwrap_or(named);
+    let host = Catalogue::builtin().provider_of_host(origin.host());
+    let owner = host.unwrap_or(named);
     let facts = Facts {
         id: &owner.id,
         name: &owner.name,
         base_url: format!("{origin}{}", http.sdk_base),
         model: page::sdk(&owner.id).map(|sdk| sdk.model.as_str()),
+        is_catalogued: host.is_some(),
     };
     to_python(py, &facts)
 }

@@ -33,11 +33,12 @@ struct Plan {
     key: Option<Secret>,
     references: Vec<Reference>,
     remember: bool,
+    own_server: bool,
 }
 
 impl Plan {
     fn opening(&self) -> Opening {
-        let mut opening = core::Ring::opening(self.provider);
+        let mut opening = core::Ring::opening(self.provider).own_server(self.own_server);
         if let Some(key) = &self.key {
             opening = opening.key(Given::explicit(key.clone(), "the argument `api_key`"));
         }
@@ -90,6 +91,7 @@ impl Ring {
         key: Option<&str>,
         references: Vec<String>,
         remember: bool,
+        own_server: bool,
     ) -> PyResult<(Option<Self>, Option<Py<PyAny>>)> {
         let provider = spec(provider)?;
         let key = key.map(Secret::new);
@@ -101,7 +103,7 @@ impl Ring {
             parsed.map_err(|error| PyValueError::new_err(GUARD.redact(&format!("`{written}`: {error}"))))
         };
         let references = references.iter().map(parse).collect::<PyResult<_>>()?;
-        let plan = Plan { provider, key, references, remember };
+        let plan = Plan { provider, key, references, remember, own_server };
         match opened(py, plan.opening())? {
             Ok(ring) => {
                 guarded(|| ring.secrets().iter().for_each(|secret| GUARD.learn(secret)))?;
@@ -117,10 +119,11 @@ impl Ring {
         let request = match slf.get().now(slf.py())? {
             Ok(ring) => guarded(|| {
                 let mut attempts = ring.begin(&Call { method, path, body });
+                attempts.never_waits();
                 if !replayable {
                     attempts.only_once();
                 }
-                Request::Going { attempts: Box::new(attempts), ring, answer: None }
+                Request::Going { attempts: Box::new(attempts), ring, answer: None, refusal: None }
             })?,
             Err(diagnosis) => Request::Keyless(diagnosis),
         };

@@ -74,6 +74,13 @@ fn shown_name(text: &str) -> String {
     if name.is_some_and(is_name) { text.to_owned() } else { mask(text) }
 }
 
+/// Whether a value says that no key is needed. SDKs insist on one, and the documents of servers that take any (vLLM's, for
+/// one) fill the place with such a word: for a server of one's own it is fine.
+pub fn is_filler(value: &str) -> bool {
+    FILLERS.iter().any(|filler| value.eq_ignore_ascii_case(filler))
+}
+
+const FILLERS: &[&str] = &["empty", "none", "null", "dummy", "fake", "not-needed", "not_needed", "no-token"];
 /// Values that frameworks and tutorials put where a key belongs.
 const PLACEHOLDER_WORDS: &[&str] = &[
     "none",

@@ -92,3 +92,14 @@ proptest! {
         prop_assert_eq!(streamed(&redactor, &bytes, &[cut]), whole);
     }
 }
+
+#[test]
+fn of_a_value_that_no_key_is_as_long_as_both_ends_are_found() {
+    let long = (0..300_000).map(|n| n.to_string()).collect::<Vec<_>>().join("é");
+    let redactor = Redactor::new(&[&Secret::new(long.clone())]);
+    let beginning = long.chars().take(LONGEST_VALUE).collect::<String>();
+    let end = long.chars().skip(long.chars().count() - LONGEST_VALUE).collect::<String>();
+    for (text, hidden) in [(&*beginning, true), (&*end, true), ("100000é100001", false)] {
+        assert_eq!(redactor.redact_str(text) != text, hidden, "{} bytes", text.len());
+    }
+}

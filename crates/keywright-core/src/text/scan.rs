@@ -300,7 +300,8 @@ mod tests {
             let step = (from / READ_PER_DOUBLING).max(1);
             let read =
                 (from..2 * from).step_by(usize::try_from(step).expect("small")).filter(|idle| is_worth_reading(*idle));
-            assert!((READ_PER_DOUBLING / 2..=READ_PER_DOUBLING).contains(&(read.count() as u32)), "from {from}");
+            let read = u32::try_from(read.count()).expect("few");
+            assert!((READ_PER_DOUBLING / 2..=READ_PER_DOUBLING).contains(&read), "from {from}");
         }
     }
 

@@ -40,29 +40,40 @@ class _OnRing:
     """The catalogue id of the provider, unless the base URL leads to another one."""
     _keywright_asynchronous: typing.ClassVar[bool] = False
 
-    def _keywright_prepare(self, api_key: object, keys: typing.Sequence[str] | None, options: dict[str, typing.Any]) -> _native.Ring | None:
-        """Finds the keys, and fills in what the SDK is given. None where the SDK has another way to authenticate."""
+    def _keywright_prepare(
+        self, api_key: object, keys: typing.Sequence[str] | None, options: dict[str, typing.Any]
+    ) -> tuple[_native.Ring | None, Exception | None]:
+        """Finds the keys, and fills in what the SDK is given.
+
+        Returns the ring, None where the SDK has another way to authenticate, and what is to be raised: where it is raised,
+        no variable holds the key any more. Reporters of crashes show them all.
+        """
         client = options.get("http_client")
         if keyed_of(client) is not None and keys is None and api_key in (None, MARK):
             # `with_options` hands over what this client has.
             options["api_key"] = MARK
-            return None
+            return None, None
+        if api_key == MARK:
+            return None, TypeError("this is what a client of keywright holds in the place of a key; give the key itself, or use with_options")
         if callable(api_key) or any(options.get(name) is not None for name in _OTHER_WAYS):
             options["api_key"] = api_key
-            return None
-        api_key = _key(api_key)
+            return None, None
+        try:
+            api_key = _key(api_key)
+        except TypeError as error:
+            return None, error.with_traceback(None)
         if client is not None:
             library_of(type(client))
         facts = _native.facts(self._keywright_provider, _text(options.get("base_url")))
         if self._keywright_provider != "openai":
             options["base_url"] = facts["base_url"]
-        ring, why = _native.Ring.open(facts["id"], api_key, _references(keys), True)
+        ring, why = _native.Ring.open(facts["id"], api_key, _references(keys), True, not facts["is_catalogued"])
         if ring is None:
-            raise _refused_at_construction(typing.cast("dict[str, typing.Any]", why), str(facts["base_url"]))
+            return None, _refused_at_construction(typing.cast("dict[str, typing.Any]", why), str(facts["base_url"]))
         options["api_key"] = MARK
         if client is not None:
             options["http_client"] = around(client)
-        return ring
+        return ring, None
 
     def _keywright_take(self, ring: _native.Ring | None) -> None:
         client = typing.cast(typing.Any, self)._client
@@ -73,7 +84,18 @@ class _OnRing:
             for transport in (keyed, *filter(None, client._mounts.values())):
                 transport.origins.add(origin_of(base_url))
 
-    # The three that follow are the SDK's; this class stands before it.
+    # What follows is the SDK's; this class stands before it.
+
+    def copy(self, *, api_key: typing.Any = None, http_client: typing.Any = None, **options: typing.Any) -> typing.Any:
+        """The SDK's; another `http_client` is put on the ring of this one."""
+        keyed = keyed_of(typing.cast(typing.Any, self)._client)
+        if http_client is not None and keyed_of(http_client) is None and keyed is not None and api_key in (None, MARK):
+            http_client = around(http_client)
+            base_url = options.get("base_url") or typing.cast(typing.Any, self).base_url
+            put_around(http_client, keyed.ring, base_url, asynchronous=self._keywright_asynchronous)
+        return super().copy(api_key=api_key, http_client=http_client, **options)  # type: ignore[misc]
+
+    with_options = copy
 
     @property
     def auth_headers(self) -> dict[str, str]:
@@ -116,7 +138,10 @@ class OpenAI(_OnRing, openai.OpenAI):
     """
 
     def __init__(self, *, api_key: str | typing.Callable[[], str] | None = None, keys: typing.Sequence[str] | None = None, **options: typing.Any) -> None:
-        ring = self._keywright_prepare(api_key, keys, options)
+        ring, wrong = self._keywright_prepare(api_key, keys, options)
+        del api_key
+        if wrong is not None:
+            raise wrong
         super().__init__(**options)
         self._keywright_take(ring)
 
@@ -133,7 +158,10 @@ class AsyncOpenAI(_OnRing, openai.AsyncOpenAI):
         keys: typing.Sequence[str] | None = None,
         **options: typing.Any,
     ) -> None:
-        ring = self._keywright_prepare(api_key, keys, options)
+        ring, wrong = self._keywright_prepare(api_key, keys, options)
+        del api_key
+        if wrong is not None:
+            raise wrong
         super().__init__(**options)
         self._keywright_take(ring)
 
@@ -146,6 +174,7 @@ class _Chat:
 
     def __call__(self, message: str, *, model: str | None = None, **options: typing.Any) -> str:
         """Ask one question, and return the answer."""
+        _whole(options)
         messages = [{"role": "user", "content": message}]
         answer = self._resource.completions.create(model=model or self._client._keywright_model(), messages=messages, **options)
         return answer.choices[0].message.content or ""
@@ -164,6 +193,7 @@ class _ShortWords(OpenAI):
 
     def generate(self, prompt: str, *, model: str | None = None, **options: typing.Any) -> str:
         """Continue a prompt, and return what the model adds."""
+        _whole(options)
         answer = self.completions.create(model=model or self._keywright_model(), prompt=prompt, **options)
         return str(answer.choices[0].text)
 
@@ -183,6 +213,11 @@ class TogetherAI(_ShortWords):
     _keywright_provider = "together"
 
 
+def _whole(options: dict[str, typing.Any]) -> None:
+    if options.get("stream"):
+        raise TypeError("this call returns the whole text; for pieces of it use client.chat.completions.create(…, stream=True)")
+
+
 def _key(api_key: object) -> str | None:
     if api_key is None or isinstance(api_key, str):
         # A half character becomes one that no key has either, and that Rust can hold.
@@ -195,6 +230,8 @@ def _references(keys: object) -> list[str]:
     if isinstance(keys, (str, bytes)):
         raise TypeError("keys must be a list of references, such as ['env://OPENAI_API_KEY']")
     found = list(keys) if keys is not None else []  # type: ignore[call-overload]
+    if keys is not None and not found:
+        raise ValueError("keys is empty; without it, keys are found on this machine")
     for reference in found:
         if not isinstance(reference, str):
             raise TypeError(f"a reference must be a str, not {type(reference).__name__}")

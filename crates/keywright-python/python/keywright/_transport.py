@@ -11,7 +11,6 @@ import functools
 import hashlib
 import importlib
 import inspect
-import json
 import os
 import time
 import types
@@ -78,8 +77,9 @@ class Keyed:
 
     def refusal(self, request: typing.Any, step: tuple[typing.Any, ...]) -> typing.Any:
         """The answer when no key is left, in the shape that SDKs know."""
-        _, why, words, status, headers = step
-        content = json.dumps({"error": {"message": words, "type": "keywright", "code": why["diagnosis"]["cause"]}}).encode()
+        _, why, status, headers, content = step
+        # As bytes: a mask has a character that is none of ASCII's.
+        headers = [(name.encode(), value.encode()) for name, value in headers]
         return self._library.Response(status, headers=headers, content=content, request=request, extensions={WHY: why})
 
     def failure(self, request: typing.Any, response: typing.Any, verdict: tuple[typing.Any, ...]) -> typing.Any:
@@ -351,7 +351,7 @@ def put_around(client: typing.Any, ring: _native.Ring, base_url: typing.Any, *, 
     """Puts the ring around every transport of a client, those of proxies too."""
     name = library_of(type(client))
     make = functools.partial(
-        transports(name)[asynchronous], ring=ring, origin=origin_of(base_url), library=importlib.import_module(name)
+        transports(name)[asynchronous], ring=ring, origin=origin_of(importlib.import_module(name).URL(str(base_url))), library=importlib.import_module(name)
     )
     client._transport = make(bare(client._transport))
     client._mounts = {pattern: inner and make(bare(inner)) for pattern, inner in client._mounts.items()}

@@ -124,7 +124,9 @@ impl Builder {
     pub async fn open(self) -> Result<Client, Error> {
         let origin = Origin::of_client(self.provider, self.base_url.as_deref(), &self.environment)?;
         let connector = self.connector(&origin)?;
-        let ring = self.opening.open().await.map_err(|diagnosis| Error::of_diagnosis(*diagnosis))?;
+        let own_server = Catalogue::builtin().provider_of_host(origin.host()).is_none();
+        let ring =
+            self.opening.own_server(own_server).open().await.map_err(|diagnosis| Error::of_diagnosis(*diagnosis))?;
         let transport = Transport::new(connector, origin, self.limits);
         Ok(Client(std::sync::Arc::new(Shared { ring, transport, model: self.model })))
     }

@@ -84,6 +84,9 @@ impl Given {
 }
 
 /// How a ring waits.
+///
+/// Nobody looks at its keys while no request is made, and a program that was refused may have been mended by the next call:
+/// a key is tried again soon, for the price of one refused request.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
     /// How long keys that are out wait.
@@ -94,7 +97,13 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { backoff: Backoff::default(), patience: Duration::from_secs(3) }
+        let backoff = Backoff {
+            first: Duration::from_secs(1),
+            longest: Duration::from_secs(60),
+            // Shorter than the first pause of an SDK, whose own retries find the key again.
+            pause: Duration::from_millis(300),
+        };
+        Self { backoff, patience: Duration::from_secs(3) }
     }
 }
 

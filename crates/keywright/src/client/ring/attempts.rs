@@ -140,6 +140,16 @@ impl Attempts {
         self.once = true;
     }
 
+    /// Pauses are its caller's: what an SDK retries by itself is not waited for here as well.
+    pub const fn never_waits(&mut self) {
+        self.waited = true;
+    }
+
+    /// What the last refusal of this request was about.
+    pub const fn last_refusal(&self) -> Option<Cause> {
+        self.last
+    }
+
     /// What to do next.
     pub fn next(&mut self, now: Moment) -> Step {
         self.used = None;
