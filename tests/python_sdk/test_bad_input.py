@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import http.server
+import importlib.metadata
 import json
 import multiprocessing
 import os
@@ -292,7 +293,7 @@ def test_the_interpreter_may_end_during_a_request(emulator, tmp_path):
     assert "panicked" not in ended.stderr and "keywright failed" not in ended.stderr
 
 
-@pytest.mark.parametrize("version", ["0.28.1", "4.0.0", "nonsense"])
+@pytest.mark.parametrize("version", ["0.28.1", "1.39.0", "4.0.0", "nonsense", ""])
 def test_another_version_of_the_sdk_is_refused_with_the_range(tmp_path, version):
     (tmp_path / "openai.py").write_text(f"__version__ = {version!r}\nclass AuthenticationError(Exception): pass\n")
     program = """
@@ -305,7 +306,12 @@ def test_another_version_of_the_sdk_is_refused_with_the_range(tmp_path, version)
     """
     ended = run(program, tmp_path)
     assert ended.stdout.splitlines()[0] == "empty_key", ended.stderr
-    assert f"UnsupportedSDK openai {version} is installed; keywright's clients work with openai>=1.0,<4" in ended.stdout
+    assert f"UnsupportedSDK openai {version} is installed; keywright's clients work with openai>=1.40,<4" in ended.stdout
+
+
+def test_the_extra_of_the_package_installs_the_range_that_is_told():
+    (wanted,) = [wanted for wanted in importlib.metadata.requires("keywright") or () if "extra == 'openai'" in wanted]
+    assert wanted.partition(";")[0].strip() == keywright._sdk.SUPPORTED
 
 
 def test_without_the_sdk_the_range_is_told_too(tmp_path):
@@ -323,4 +329,4 @@ def test_without_the_sdk_the_range_is_told_too(tmp_path):
         print(error)
     """
     ended = run(program, tmp_path)
-    assert ended.stdout.count("openai>=1.0,<4") >= 1, ended.stdout + ended.stderr
+    assert ended.stdout.count("openai>=1.40,<4") >= 1, ended.stdout + ended.stderr

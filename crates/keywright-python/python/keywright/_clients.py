@@ -191,6 +191,10 @@ class _ShortWords(OpenAI):
         """`chat("Hello")`, and everything that the SDK's `chat` has."""
         return _Chat(self, openai.resources.chat.Chat(self))
 
+    @chat.setter
+    def chat(self, _resource: object) -> None:
+        """Older SDKs set their resources when a client is made; newer ones make them when they are asked for."""
+
     def generate(self, prompt: str, *, model: str | None = None, **options: typing.Any) -> str:
         """Continue a prompt, and return what the model adds."""
         _whole(options)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-"""From the first of these major versions to the last."""
-OLDEST, NEWEST = 1, 3
+import typing
+
+"""From the first of these versions on, and before the second one. The extra `openai` in `pyproject.toml` says the same."""
+OLDEST, TOO_NEW = (1, 40), (4, 0)
 
 
 class UnsupportedSDK(ImportError):
@@ -11,13 +13,19 @@ class UnsupportedSDK(ImportError):
 
 
 def check_version(version: str) -> None:
-    major = version.partition(".")[0]
-    if not major.isdigit() or not OLDEST <= int(major) <= NEWEST:
-        raise UnsupportedSDK(f"openai {version} is installed; keywright's clients work with openai>={OLDEST}.0,<{NEWEST + 1}. {_REMEDY}", name="openai")
+    if not OLDEST <= _numbers(version) < TOO_NEW:
+        raise UnsupportedSDK(f"openai {version} is installed; keywright's clients work with {SUPPORTED}. {_REMEDY}", name="openai")
 
 
 def missing() -> UnsupportedSDK:
-    return UnsupportedSDK(f"keywright's clients need the package openai>={OLDEST}.0,<{NEWEST + 1}. {_REMEDY}", name="openai")
+    return UnsupportedSDK(f"keywright's clients need the package {SUPPORTED}. {_REMEDY}", name="openai")
 
 
-_REMEDY = "Install one of them: pip install 'keywright[openai]'"
+def _numbers(version: str) -> tuple[int, int]:
+    """The major and the minor number; two zeros where there are none."""
+    major, minor = (*version.split("."), "")[:2]
+    return (int(major), int(minor)) if major.isdecimal() and minor.isdecimal() else (0, 0)
+
+
+SUPPORTED: typing.Final = f"openai>={OLDEST[0]}.{OLDEST[1]},<{TOO_NEW[0]}"
+_REMEDY: typing.Final = f"Install one of them: pip install '{SUPPORTED}'"
