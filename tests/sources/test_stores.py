@@ -107,6 +107,9 @@ def test_a_locked_keyring_says_so_and_the_vault_is_named(tmp_path: pathlib.Path)
             assert ran.returncode == code, (arguments, ran.stdout, ran.stderr)
             assert "Unlock the keyring" in ran.stderr or "unlock it" in ran.stderr, (arguments, ran.stderr)
             assert "no such key" not in ran.stderr and "no key is here" not in ran.stderr, (arguments, ran.stderr)
+        doctor = [str(harness.keywright()), "doctor", "openai"]
+        ran = subprocess.run(doctor, env=home.environment, cwd=tmp_path, capture_output=True, text=True)
+        assert "key vault, openai" in ran.stdout and "the keyring: " in ran.stdout, ran.stdout
         assert decrypted(home.vault, home.identity) == {"openai": vaults}, "no other key is taken for the one in the keyring"
         ran = home.keys("rotate", "openai", "--store", "age", stdin=new)
         assert ran.returncode == 3 and decrypted(home.vault, home.identity)["openai"] == new, ran.stderr

@@ -146,8 +146,8 @@ fn help_for_vault(path: &Path, lock: Lock, why: SourceError) -> Option<String> {
     let (identity, path) = (identity_beside(path), path.display());
     Some(match (why, lock) {
         (SourceError::NoAgeKey, Lock::Passphrase) => {
-            "It has a passphrase: set KEYWRIGHT_AGE_PASSPHRASE_FILE to a file that holds it, or run this on a \
-             terminal, which asks for it."
+            "It has a passphrase: set KEYWRIGHT_AGE_PASSPHRASE_FILE to a file that holds it; on a terminal \
+             `keywright keys list` asks for it."
                 .to_owned()
         }
         (SourceError::NoAgeKey, Lock::Identity) => format!(
