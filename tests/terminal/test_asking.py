@@ -29,6 +29,8 @@ print("stdin:", sys.stdin.readline().strip() if not sys.stdin.isatty() else "ter
 """
 PROMPT = "Paste a key for OpenAI"
 PAUSED = "the program is paused meanwhile"
+ASKS_PASSPHRASE = "Passphrase of the key vault"
+PASSPHRASE = "MARKED-PASSPHRASE"
 KEEP = "Keep it in the key vault for next time? [y/N]"
 
 
@@ -138,6 +140,62 @@ def test_a_key_that_cannot_serve_is_explained_and_asked_for_again(scene: Scene) 
         assert console.end() == 0
         scene.nothing_shows(console)
         Canary("openai", unknown).must_not_show("the terminal", console.seen)
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [(harness.new_key("fireworks"), "has the shape of a key of Fireworks AI"), ("junk", "no known kind of OpenAI key looks like")],
+    ids=["another provider's", "no key"],
+)
+def test_a_refused_key_is_explained_by_its_shape(scene: Scene, typed: str, says: str) -> None:
+    with scene.run() as console:
+        console.until(PROMPT)
+        console.type(typed + "\r")
+        console.until(PROMPT, 2)
+        told = console.seen.split(PROMPT)[1]
+        assert says in told and "error[" in told, told
+        console.type("\r")
+        console.until("status 503")
+        assert console.end() == 0
+        assert typed not in console.seen
+
+
+def vault_with_a_passphrase(scene: Scene) -> None:
+    with Console(["keys", "add", "openai", "--passphrase", "--store", "age"], scene.folder, {}) as console:
+        console.until("hidden")
+        console.type(scene.fresh + "\r")
+        for says in ("Passphrase for the new key vault", "The same again"):
+            console.until(says)
+            console.type(PASSPHRASE + "\r")
+        assert console.end() == 0, console.seen
+
+
+@pytest.mark.parametrize("typed", [(PASSPHRASE,), ("wrong", PASSPHRASE), ("",)], ids=["right", "wrong first", "none"])
+def test_run_asks_for_the_passphrase_of_the_vault_before_the_program_starts(scene: Scene, typed: tuple[str, ...]) -> None:
+    vault_with_a_passphrase(scene)
+    with scene.run(environment={"OPENAI_API_KEY": ""}) as console:
+        for times, line in enumerate(typed, start=1):
+            console.until(ASKS_PASSPHRASE, times)
+            console.type(line + "\r")
+        if typed[-1] == PASSPHRASE:
+            console.until("status 200")
+            assert console.end() == 0
+        else:
+            assert console.end() == 125
+            assert "KEYWRIGHT_AGE_PASSPHRASE_FILE" in console.seen and "status" not in console.seen
+        assert PASSPHRASE not in console.seen
+        scene.nothing_shows(console)
+
+
+@pytest.mark.parametrize("way", ["--no-ask", "CI", "another key is there"])
+def test_run_does_not_ask_for_a_passphrase(scene: Scene, way: str) -> None:
+    vault_with_a_passphrase(scene)
+    there = way == "another key is there"
+    environment = {"OPENAI_API_KEY": scene.emulator.key("openai") if there else ""} | ({"CI": "1"} if way == "CI" else {})
+    with scene.run(*(["--no-ask"] if way == "--no-ask" else []), environment=environment) as console:
+        assert console.end() == (0 if there else 125)
+        assert ASKS_PASSPHRASE not in console.seen
+        assert there or "KEYWRIGHT_AGE_PASSPHRASE_FILE" in console.seen
 
 
 def test_a_pasted_key_is_kept_when_that_is_agreed_to_and_the_request_does_not_wait_for_the_answer(scene: Scene) -> None:

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use keywright_core::diagnosis::Confidence;
 use keywright_core::inspect::Severity;
 use keywright_core::{Cause, Diagnosis, Fix, Witness};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::commands::provider_id;
@@ -160,9 +161,14 @@ pub(crate) fn reasons(unmet: &[Unmet]) -> Vec<String> {
 /// The same as one event for programs.
 pub(crate) fn event(unmet: &[Unmet], kept: Kept) -> Value {
     let diagnoses: Vec<&Diagnosis> = unmet.iter().map(|unmet| &unmet.diagnosis).collect();
+    not(kept, &reasons(unmet), &diagnoses)
+}
+
+/// What does not happen, as one event for programs: why, in words and as diagnoses.
+pub(crate) fn not(kept: Kept, reasons: &[String], diagnoses: &[impl Serialize]) -> Value {
     let name = match kept {
         Kept::Start => "not_started",
         Kept::Reload => "not_reloaded",
     };
-    json!({"schema": 1, "event": name, "reasons": reasons(unmet), "diagnoses": diagnoses})
+    json!({"schema": 1, "event": name, "reasons": reasons, "diagnoses": diagnoses})
 }

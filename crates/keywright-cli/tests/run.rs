@@ -59,6 +59,29 @@ fn without_a_key_every_place_is_named() {
 }
 
 #[test]
+fn without_a_key_programs_are_told_in_one_event() {
+    for (place, diagnoses) in [(Place::new(), 1), (Place::new().env("OPENAI_API_KEY", "your_api_key_here"), 0)] {
+        let ended = place.run(&["run", "--json", "--", "sh", "-c", "echo started"]).code(125);
+        let events: Vec<serde_json::Value> =
+            ended.stderr.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect();
+        let stopped = events.last().expect("an event");
+        assert_eq!(stopped["event"], "not_started");
+        assert!(stopped["reasons"][0].as_str().is_some_and(|says| says.contains("no usable key")), "{stopped}");
+        assert_eq!(stopped["diagnoses"].as_array().map(Vec::len), Some(diagnoses));
+        assert!(ended.stdout.is_empty());
+    }
+}
+
+#[test]
+fn what_opens_the_vault_stays_here_unless_the_program_gets_the_real_keys() {
+    let place = with_key().env("KEYWRIGHT_AGE_PASSPHRASE", "marked").env("VAULT_TOKEN", "login");
+    let script = "echo \"$KEYWRIGHT_AGE_PASSPHRASE/$VAULT_TOKEN\"";
+    sh(&place, script).code(0).out("/login");
+    assert!(!sh(&place, script).stdout.contains("marked"));
+    place.run(&["run", "--direct", "--", "sh", "-c", script]).code(0).out("marked/login");
+}
+
+#[test]
 fn a_strange_shape_is_a_warning_and_the_program_starts() {
     let place = Place::new().env("OPENAI_API_KEY", "a-key-of-some-other-kind");
     sh(&place, "echo started").code(0).out("started").err("[warn]").hides("some-other");

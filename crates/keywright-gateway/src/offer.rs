@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use keywright::probe::probe;
+use keywright_core::inspect::live::judge;
 use keywright_core::inspect::{Finding, Severity, inspect};
 use keywright_core::ring::{Look, Standing};
-use keywright_core::{Cause, Confidence, Diagnosis, Secret, Witness};
+use keywright_core::{Confidence, Diagnosis, Secret};
 
 use crate::clock;
 use crate::key::{self, Key};
@@ -57,11 +58,16 @@ pub(crate) async fn offer(shared: &Shared, provider: &str, secret: &Secret) -> O
     }
     let limit = live.settings.confirm_timeout;
     let probed = probe(&upstream.connector, spec, &upstream.origin, &value.secret, limit).await;
-    let proven = match (probed.look, &probed.answer) {
-        (Look::Works, _) => true,
-        (Look::Unknown, _) => false,
-        (Look::Refused(_), Some((status, classified))) => return Offered::Refused(classified.diagnosis(spec, *status)),
-        (Look::Refused(cause), None) => return Offered::Refused(refused(upstream, cause)),
+    let proven = match probed.look {
+        Look::Works => true,
+        Look::Unknown => false,
+        Look::Refused(cause) => {
+            // With what is strange about its form: a key of another provider is refused in the same words as a revoked one.
+            let diagnosis = judge(spec, probed.look, &probed.heard, &findings).diagnosis;
+            return Offered::Refused(
+                diagnosis.unwrap_or_else(|| Diagnosis::new(&upstream.id, cause, Confidence::Likely)),
+            );
+        }
     };
     let masked = value.masked.clone();
     upstream.give(&Key::given(value, spec));
@@ -69,11 +75,6 @@ pub(crate) async fn offer(shared: &Shared, provider: &str, secret: &Secret) -> O
     shared.parking.answered(upstream);
     tracing::info!(provider, new = masked, proven, "a person gave a key");
     Offered::Joined { masked, proven, findings }
-}
-
-fn refused(upstream: &Upstream, cause: Cause) -> Diagnosis {
-    let says = format!("a free question to {} shows it", upstream.spec.name);
-    Diagnosis::new(&upstream.id, cause, Confidence::Likely).with_evidence(Witness::Probe, says)
 }
 
 impl Upstream {

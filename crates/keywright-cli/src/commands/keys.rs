@@ -23,7 +23,7 @@ mod unopened;
 
 use keywright_core::{Secret, token};
 
-pub(crate) use self::entered::yes;
+pub(crate) use self::entered::{open_vault, yes};
 pub(crate) use self::keep::Place;
 use crate::error::CliError;
 use crate::exit::Exit;

@@ -44,7 +44,8 @@ use crate::terminal::Terminal;
 ///
 /// The program is unchanged: stdin, terminal, signals and exit code pass through. What it writes to a
 /// pipe or a file has keys masked; a terminal is untouched. A base URL that was set already
-/// (`OPENAI_BASE_URL` …) stays in force: the gateway sends there.
+/// (`OPENAI_BASE_URL` …) stays in force: the gateway sends there. The program does not get what opens the
+/// key vault (`KEYWRIGHT_AGE_…`); logins to vaults and clouds (`VAULT_TOKEN` …) are passed on, since programs need them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -71,7 +72,7 @@ pub(crate) struct Args {
     /// Tell about the keys, and how it ended, as JSON lines on stderr.
     #[arg(long)]
     json: bool,
-    /// Never ask for a key, also when a person is at the terminal and no key is left.
+    /// Never ask for a key or a passphrase, also when a person is at the terminal and no key is left.
     #[arg(long)]
     no_ask: bool,
     /// Say nothing before the start unless something is wrong.
@@ -104,7 +105,9 @@ async fn supervise(args: &Args, hardened: &Hardened, terminal: &Terminal) -> Res
         args.config.as_deref().map_or_else(|| Ok(Config::default()), |file| config::load(file, terminal))?;
     let resolver = Resolver::process();
     let memory = args.forget.open(&configured.gateway, &resolver, terminal);
-    let mut rings = Rings::collect(args.wanted(), &configured, &resolver, memory.as_ref()).await?;
+    let may_ask = args.asks(&configured) && asking::somebody_is_there(resolver.environment());
+    let wanted = args.wanted(may_ask.then_some(terminal));
+    let mut rings = Rings::collect(wanted, &configured, &resolver, memory.as_ref()).await?;
     terminal.guard(&rings.secrets());
     if args.gate.live {
         live::ask(&mut rings, &configured, args.direct, &resolver, terminal).await;
@@ -118,7 +121,7 @@ async fn supervise(args: &Args, hardened: &Hardened, terminal: &Terminal) -> Res
     }
     rings.report().required()?;
     if rings.usable().next().is_none() {
-        return Err(story::no_key(&rings, terminal));
+        return story::no_key(&rings, args.telling(), terminal);
     }
     let guard = rings.guard();
     let parent = resolver.environment().all();
@@ -128,8 +131,7 @@ async fn supervise(args: &Args, hardened: &Hardened, terminal: &Terminal) -> Res
         return Ok(end(args, ended, None, &rings, terminal));
     }
     let token = keys::new_token()?;
-    let ask = args.asks(&configured) && asking::somebody_is_there(resolver.environment());
-    let options = StartOptions { run_token: Some(token.clone()), memory, ask, ..StartOptions::default() };
+    let options = StartOptions { run_token: Some(token.clone()), memory, ask: may_ask, ..StartOptions::default() };
     let gateway = open(rings.configuration(configured), &resolver, options).await?;
     let hand = Hand { addr: gateway.addr(), token: &token };
     let environment = environment::through_gateway(parent, &rings, &hand, &guard);
@@ -194,8 +196,8 @@ async fn start(
 }
 
 impl Args {
-    fn wanted(&self) -> rings::Wanted<'_> {
-        rings::Wanted { providers: &self.providers, required: &self.gate.require, env_files: &self.env_files }
+    fn wanted<'a>(&'a self, asks: Option<&'a Terminal>) -> rings::Wanted<'a> {
+        rings::Wanted { providers: &self.providers, required: &self.gate.require, env_files: &self.env_files, asks }
     }
 
     /// Whether a person may be asked.

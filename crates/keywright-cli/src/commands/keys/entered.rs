@@ -92,6 +92,11 @@ pub(super) async fn with_passphrase<T>(
     done
 }
 
+/// Opens the vault, if there is one, with a passphrase that a person types where it wants one.
+pub(crate) async fn open_vault(store: &KeyStore, resolver: &Resolver, terminal: &Terminal) -> Result<(), StoreError> {
+    with_passphrase(store, resolver, terminal, KeyStore::open_vault).await
+}
+
 /// A passphrase for a new vault, typed twice.
 pub(super) async fn new_passphrase(resolver: &Resolver, terminal: &Terminal) -> Result<(), CliError> {
     let first = hidden("Passphrase for the new key vault (it stays hidden): ").await?.ok_or_else(nothing)?;

@@ -54,7 +54,7 @@ pub(super) async fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliErr
     let resolver = Resolver::process();
     let store = KeyStore::of(&resolver);
     // A vault that is not opened is told with the stores that gave nothing.
-    let _ = entered::with_passphrase(&store, &resolver, terminal, KeyStore::open_vault).await;
+    let _ = entered::open_vault(&store, &resolver, terminal).await;
     let shelf = store.shelf(&providers).await;
     for (_, why) in &shelf.unopened {
         unopened::tell(why, terminal);

@@ -52,7 +52,7 @@ impl Rows {
         terminal: &Terminal,
     ) -> Self {
         // A vault that is not opened is told with the stores that gave nothing.
-        let _ = entered::with_passphrase(store, resolver, terminal, KeyStore::open_vault).await;
+        let _ = entered::open_vault(store, resolver, terminal).await;
         let shelf = store.shelf(providers).await;
         let path = PathBuf::from(".env");
         let files = [(path.clone(), resolver.dotenv(&path).await)];

@@ -60,6 +60,7 @@ pub(super) fn through_gateway(
 ) -> ChildEnvironment {
     let mut child = ChildEnvironment { variables: parent, notes: Vec::new() };
     let dropped = child.drop_real_keys(guard);
+    child.drop_what_opens_the_vault();
     for door in rings.open_doors() {
         let Some(spec) = Catalogue::builtin().provider(&door.names_of) else {
             continue;
@@ -103,6 +104,16 @@ impl ChildEnvironment {
             !real
         });
         dropped
+    }
+
+    /// What opens age files opens the vault that the real keys come from.
+    fn drop_what_opens_the_vault(&mut self) {
+        let opens = |name: &OsString| name.to_str().is_some_and(|name| name.starts_with("KEYWRIGHT_AGE_"));
+        let gone: Vec<OsString> = self.variables.keys().filter(|name| opens(name)).cloned().collect();
+        for name in gone {
+            self.variables.remove(&name);
+            self.notes.push(format!("`{}` opens stored keys and is not passed on", name.display()));
+        }
     }
 
     /// One variable of a provider whose requests go through the gateway. A key that is not expected,

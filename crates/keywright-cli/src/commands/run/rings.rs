@@ -7,15 +7,17 @@ use futures_util::future::join_all;
 use keywright::http::Origin;
 use keywright::sources::{Asked, Dotenv, Found, Hint, Miss, Reference, Resolver, SourceError};
 use keywright::state::Memory;
-use keywright::store::KeyStore;
+use keywright::store::{KeyStore, StoreError};
 use keywright_core::{Catalogue, Cause, ProviderSpec, Redactor, Secret};
 use keywright_gateway::{Config, KeySettings, ProviderSettings};
 
 use super::doors::{Door, base_url_variables};
 use super::environment::Guard;
+use crate::commands::keys;
 use crate::error::CliError;
 use crate::key_report::{KeyReport, KeySeen};
 use crate::memory;
+use crate::terminal::Terminal;
 
 /// What the command line asks for.
 pub(super) struct Wanted<'a> {
@@ -25,9 +27,16 @@ pub(super) struct Wanted<'a> {
     pub(super) required: &'a [String],
     /// These dotenv files; empty for `.env`, which may be missing.
     pub(super) env_files: &'a [PathBuf],
+    /// Where a person may be asked for the passphrase of the key vault.
+    pub(super) asks: Option<&'a Terminal>,
 }
 
 impl Wanted<'_> {
+    /// Whether the command line names this provider.
+    fn names(&self, id: &str) -> bool {
+        self.required.iter().chain(self.providers).any(|named| named == id)
+    }
+
     /// By default every provider whose clients read a base URL from the environment: without one,
     /// a token in the place of the key would go straight to the provider.
     fn includes(&self, spec: &ProviderSpec, configured: bool) -> bool {
@@ -58,6 +67,8 @@ pub(super) struct Rings {
     pub(super) asked: Vec<(String, Miss)>,
     /// The keyring and the vault, if they gave nothing, and why.
     pub(super) stores: Vec<Asked>,
+    /// Those that may hold a key and stay closed, and why.
+    pub(super) unopened: Vec<StoreError>,
     /// Base URLs by provider, where they are not the catalogued ones.
     places: BTreeMap<String, String>,
 }
@@ -104,25 +115,36 @@ impl Rings {
         }
         let configured =
             |id: &str| config.providers.iter().any(|settings| settings.id == id && !settings.keys.is_empty());
-        rings.look_into_stores(configured, resolver).await;
+        rings.look_into_stores(&wanted, configured, resolver).await;
         Ok(rings)
     }
 
     /// What is stored for the providers that have no usable key yet. Programs that find their keys in the environment
     /// do not wait for a keyring on account of them.
-    async fn look_into_stores(&mut self, configured: impl Fn(&str) -> bool, resolver: &Resolver) {
+    async fn look_into_stores(&mut self, wanted: &Wanted<'_>, configured: impl Fn(&str) -> bool, resolver: &Resolver) {
         let wanting = |door: &&Door| {
             door.leads_to == door.names_of
                 && !configured(&door.names_of)
                 && !self.usable().any(|key| key.spec.id == door.names_of)
         };
         let ids = self.doors.iter().filter(wanting).map(|door| door.names_of.as_str());
-        let wanted: Vec<&'static ProviderSpec> = ids.filter_map(|id| Catalogue::builtin().provider(id)).collect();
-        let stored = KeyStore::of(resolver).discover(&wanted).await;
+        let specs: Vec<&'static ProviderSpec> = ids.filter_map(|id| Catalogue::builtin().provider(id)).collect();
+        let store = KeyStore::of(resolver);
+        let mut stored = store.discover(&specs).await;
+        // Who has a key for what they run is not asked on account of the other providers.
+        let needed = self.usable().next().is_none() && stored.keys.is_empty()
+            || specs.iter().any(|spec| wanted.names(&spec.id) && stored.of(spec).next().is_none());
+        let is_locked = stored.unopened.iter().any(|(_, why)| why.wants_passphrase());
+        if let Some(terminal) = wanted.asks.filter(|_| needed && is_locked)
+            && keys::open_vault(&store, resolver, terminal).await.is_ok()
+        {
+            stored = store.discover(&specs).await;
+        }
         for kept in stored.keys {
             self.add(kept.provider, &kept.provider.id, kept.found, None);
         }
         self.stores = stored.asked;
+        self.unopened = stored.unopened.into_iter().map(|(_, why)| why).collect();
     }
 
     async fn resolve(

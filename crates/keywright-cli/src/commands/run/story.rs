@@ -1,8 +1,9 @@
 //! What a person is told before the start.
 
 use keywright::sources::Hint;
+use keywright::store::StoreError;
 use keywright_core::diagnosis::Confidence;
-use keywright_core::{Catalogue, Cause, Diagnosis, Witness};
+use keywright_core::{Catalogue, Cause, Diagnosis, Fix, Witness};
 use serde_json::json;
 
 use super::rings::Rings;
@@ -61,24 +62,38 @@ fn tell_places(rings: &Rings, terminal: &Terminal) {
     }
 }
 
-/// No key can be used: the diagnosis, and the error to end with.
-pub(super) fn no_key(rings: &Rings, terminal: &Terminal) -> CliError {
+/// No key can be used: told with the diagnosis, and the program is not started.
+pub(super) fn no_key(rings: &Rings, telling: Telling, terminal: &Terminal) -> Result<Exit, CliError> {
     let specs: Vec<_> = rings.doors.iter().filter_map(|door| Catalogue::builtin().provider(&door.names_of)).collect();
     let variables: Vec<&str> = specs.iter().filter_map(|spec| spec.key_variable()).collect();
-    if rings.keys.is_empty() {
+    // A vault that may hold the key, and that only its passphrase opens, is the first thing to mend.
+    let opens = rings.unopened.iter().find(|why| why.wants_passphrase()).and_then(StoreError::mend);
+    let diagnosis = rings.keys.is_empty().then(|| {
         let cause = rings.hints.first().map_or(Cause::MissingKey, |(_, hint)| hint.cause);
         let provider = specs.first().map_or("unknown", |spec| spec.id.as_str());
-        let diagnosis = evidence(rings, Diagnosis::new(provider, cause, Confidence::Certain));
+        let mut diagnosis = evidence(rings, Diagnosis::new(provider, cause, Confidence::Certain));
+        if let Some(opens) = &opens {
+            diagnosis.fixes.insert(0, Fix { says: format!("The key vault is locked. {opens}"), command: None });
+        }
+        diagnosis
+    });
+    let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+    let set = || {
+        let variables = variables.join(", ");
+        format!("set one of {variables} in the environment or in `.env`, or store one with `keywright keys add`")
+    };
+    let error = CliError::NoKey {
+        providers: names.join(", "),
+        help: opens.map_or_else(set, |opens| format!("the key vault is locked. {opens}")),
+    };
+    if telling == Telling::Json {
+        terminal.tell(gate::not(Kept::Start, &[error.to_string()], diagnosis.as_slice()));
+        return Ok(Exit::NotStarted);
+    }
+    if let Some(diagnosis) = diagnosis {
         diagnosis::tell(&diagnosis, &searched(rings), terminal);
     }
-    let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
-    CliError::NoKey {
-        providers: names.join(", "),
-        help: format!(
-            "set one of {} in the environment or in `.env`, or store one with `keywright keys add`",
-            variables.join(", ")
-        ),
-    }
+    Err(error)
 }
 
 /// What keeps the program from being started, told; `None` when nothing does.

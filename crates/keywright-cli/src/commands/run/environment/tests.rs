@@ -27,3 +27,15 @@ fn a_header_variable_goes_only_when_it_carries_a_credential() {
         assert_eq!(child.carries_a_credential("OPENAI_CUSTOM_HEADERS"), carries, "{value}");
     }
 }
+
+#[test]
+fn what_opens_the_vault_stays_here_and_a_login_goes_along() {
+    let mut child = ChildEnvironment::default();
+    let names = ["KEYWRIGHT_AGE_PASSPHRASE", "KEYWRIGHT_AGE_PASSPHRASE_FILE", "KEYWRIGHT_AGE_IDENTITY", "VAULT_TOKEN"];
+    for name in names {
+        child.set(name, "x");
+    }
+    child.drop_what_opens_the_vault();
+    assert_eq!(child.variables.into_keys().collect::<Vec<_>>(), ["VAULT_TOKEN"]);
+    assert_eq!(child.notes.len(), 3);
+}
