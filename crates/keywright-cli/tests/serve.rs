@@ -84,6 +84,31 @@ fn a_changed_configuration_is_taken_without_a_signal_and_a_broken_one_is_told() 
 }
 
 #[test]
+fn a_source_that_fails_is_told_once_and_once_more_when_it_works_again() {
+    let (begins, ends) = ("the source gives no key now; this one serves on", "the source gives a key again");
+    let text = config("127.0.0.1:0").replace("dotenv://.env#OPENAI_API_KEY", "file://k");
+    let place = with_key("127.0.0.1:0").file("keywright.toml", &text).file("k", &openai_key(2));
+    let mut running = place.start(&["serve"], "listening");
+    let file = place.path().join("k");
+    let two_lines = format!("{}\n{}\n", openai_key(2), openai_key(3));
+    std::fs::write(&file, &two_lines).expect("written");
+    running.wait_for_stderr(begins);
+    let mut since = String::new();
+    // It is read again at each hangup, and gives nothing each time.
+    for _ in 0..2 {
+        running.signal(Signal::HUP);
+        since += &running.wait_for_stderr("was read again");
+    }
+    assert!(since.contains("file k: "), "{since}");
+    std::fs::write(&file, openai_key(2)).expect("written");
+    since += &running.wait_for_stderr(ends);
+    assert!(!since.contains(begins), "{since}");
+    running.signal(Signal::TERM);
+    let ended = running.end().code(0).hides(&openai_key(2)).hides(&openai_key(3));
+    assert!(!ended.stderr.contains(ends) && !ended.stderr.contains(begins), "{ended:?}");
+}
+
+#[test]
 fn a_check_tells_whether_each_provider_can_serve() {
     let place = with_key("127.0.0.1:0");
     place.run(&["serve", "--check"]).code(0).err("1 of 2 keys usable");

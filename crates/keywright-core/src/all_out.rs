@@ -1,6 +1,6 @@
 //! What is told when no key is left: which keys, why each is out, and what to do.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 use crate::cause::{Cause, Verdict};
@@ -34,9 +34,14 @@ impl Why {
         Self::of("belongs to another project", None)
     }
 
-    /// It is out.
-    pub fn out(diagnosis: Diagnosis) -> Self {
-        Self { says: said(diagnosis.cause), cause: Some(diagnosis.cause), diagnosis: Some(Box::new(diagnosis)) }
+    /// It is out, and its source may be too.
+    pub fn out(diagnosis: Diagnosis, source: Option<SourceDown<'_>>) -> Self {
+        let mut says = said(diagnosis.cause);
+        if let Some(source) = source {
+            // Writing to a string does not fail.
+            let _ = write!(says, ", and {source}");
+        }
+        Self { says, cause: Some(diagnosis.cause), diagnosis: Some(Box::new(diagnosis)) }
     }
 
     /// It may not use the model.
@@ -75,14 +80,38 @@ pub struct Out<'a> {
     pub look: Option<&'a str>,
 }
 
+/// A source that gives nothing that can be used, while its key has a value.
+#[derive(Clone, Copy, Debug)]
+pub struct SourceDown<'a> {
+    /// What the source said, with its place.
+    pub says: &'a str,
+    /// What to do about it, where that is more than "put the key there".
+    pub help: Option<&'a str>,
+}
+
+impl SourceDown<'_> {
+    /// The diagnosis of the key's value, with what keeps another one from coming in. `source` is where that is looked for.
+    pub fn witness(&self, diagnosis: Diagnosis, source: &str) -> Diagnosis {
+        let mut diagnosis = diagnosis.with_evidence(Witness::Environment, self.to_string());
+        let help = self.help.map(|help| Fix { says: help.to_owned(), command: None });
+        diagnosis.fixes.insert(0, help.unwrap_or_else(|| put_it_there(source)));
+        diagnosis
+    }
+}
+
+impl fmt::Display for SourceDown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "its source gives no key now: {}", self.says)
+    }
+}
+
 impl Out<'_> {
     /// The diagnosis, without the key's history.
     pub fn diagnosis(&self, provider: &ProviderSpec) -> Diagnosis {
         if let Some(miss) = self.miss {
             let mut diagnosis =
                 Diagnosis::new(&provider.id, self.cause, Confidence::Certain).with_evidence(Witness::Environment, miss);
-            let says = format!("Put a working key where the configuration looks for it: {}.", self.source);
-            diagnosis.fixes.insert(0, Fix { says, command: None });
+            diagnosis.fixes.insert(0, put_it_there(self.source));
             return diagnosis;
         }
         let diagnosis = match self.refusal {
@@ -205,6 +234,10 @@ impl AllOut {
     }
 }
 
+fn put_it_there(source: &str) -> Fix {
+    Fix { says: format!("Put a working key where the configuration looks for it: {source}."), command: None }
+}
+
 /// A cause in the words of its page, with its slug.
 fn said(cause: Cause) -> String {
     format!("{} [{}]", crate::page::cause_page(cause).title, cause.slug())
@@ -231,7 +264,7 @@ mod tests {
     #[test]
     fn who_holds_the_keys_hears_what_the_provider_would_say_and_a_caller_of_the_gateway_does_not() {
         let rests = Why::standing(Standing::Resting(Moment(20_000)), Moment(0));
-        let out = |cause| Why::out(Diagnosis::new("openai", cause, Confidence::Likely));
+        let out = |cause| Why::out(Diagnosis::new("openai", cause, Confidence::Likely), None);
         let cases = [
             (vec![rests.clone()], None, 429, true),
             (vec![Why::standing(Standing::Ready, Moment(0))], Some(Cause::RateLimit), 429, true),

@@ -10,7 +10,7 @@ use keywright_core::ring::{Health, Moment, same_moment};
 
 use crate::answer::Refusal;
 use crate::clock;
-use crate::key::Key;
+use crate::key::{Key, Unreadable};
 use crate::live::Upstream;
 
 /// Builds the refusal. It is never a 429 for a key's problem and never a 401 to a caller whose own key is fine.
@@ -42,7 +42,9 @@ fn why(upstream: &Upstream, key: &Key, pin: Option<&Pin>, model: Option<&str>, n
         return Why::other_project();
     }
     if let Some(diagnosis) = key.diagnosis(upstream.spec, now) {
-        return Why::out(diagnosis);
+        // Without a value, that is what the diagnosis tells.
+        let down = key.source_down().filter(|_| key.value().is_some());
+        return Why::out(diagnosis, down.as_deref().map(Unreadable::as_source_down));
     }
     match key.model_bench(|| model, now) {
         Some(bench) => Why::model(bench),

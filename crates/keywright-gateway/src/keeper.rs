@@ -160,9 +160,15 @@ pub(crate) async fn take(
     handed_out: Result<KeyValue, Unreadable>,
 ) -> bool {
     match handed_out {
-        Ok(value) => offer(shared, upstream, key, value).await,
-        Err(_) if key.value().is_some() => false,
+        Ok(value) => {
+            key.source_works(&upstream.id);
+            offer(shared, upstream, key, value).await
+        }
         Err(why) => {
+            key.source_fails(&upstream.id, &why);
+            if key.value().is_some() {
+                return false;
+            }
             let stand_in = match &key.reference {
                 Some(reference) => why.stand_in(shared.memory.as_ref(), upstream.spec, reference).await,
                 None => None,

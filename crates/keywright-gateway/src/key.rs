@@ -4,6 +4,7 @@
 //! the data path reads on every request is a copy of it in one atomic.
 
 mod packed;
+mod source_down;
 mod value;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,6 +19,7 @@ use keywright_core::{Cause, Classified, Diagnosis, Fingerprint, ProviderSpec};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::packed::{is_on_probation, pack, unpack};
+use self::source_down::Trouble;
 use self::value::prepared;
 pub(crate) use self::value::{KeyValue, Unreadable, prepare, read};
 use crate::clock;
@@ -35,6 +37,7 @@ pub(crate) struct Key {
     /// The value now; `None` while its source has none.
     value: ArcSwapOption<KeyValue>,
     record: Mutex<Record>,
+    trouble: Trouble,
     /// A copy of the state for readers: see [`pack`].
     standing: AtomicU64,
     /// Models that this key may not use, until when. Empty almost always; `benched_models` says so.
@@ -139,11 +142,14 @@ impl Key {
             };
             return Ok(Loaded { key, handed_out: Some(read) });
         }
+        let key = Self::configured(settings, &reference, spec, memory);
         let read = match read {
-            Err(why) => why.stand_in(memory, spec, &reference).await.ok_or(why),
+            Err(why) => {
+                key.note_source_down(&why);
+                why.stand_in(memory, spec, &reference).await.ok_or(why)
+            }
             read => read,
         };
-        let key = Self::configured(settings, &reference, spec, memory);
         match read {
             Ok(value) => {
                 key.open(&value);
@@ -172,6 +178,7 @@ impl Key {
 
     /// Takes over the value and the state of the same key in the snapshot before, which had other labels.
     fn continue_from(&self, old: &Self) {
+        self.trouble.continue_from(&old.trouble);
         let Some(value) = old.value() else {
             return;
         };
@@ -202,6 +209,7 @@ impl Key {
                 miss: None,
                 passed_over: None,
             }),
+            trouble: Trouble::default(),
             standing: AtomicU64::new(pack(Health::Active)),
             models: Mutex::default(),
             benched_models: AtomicBool::new(false),
@@ -433,12 +441,16 @@ impl Key {
         let served = self.counts.served.load(Ordering::Relaxed);
         let last_served = Moment(self.counts.last_served.load(Ordering::Relaxed));
         let past = self.chronicle.past();
-        Some(match past {
+        let diagnosis = match past {
             _ if served > 0 => {
                 let before = past.map_or(0, |past| past.served);
                 diagnosis.with_history(before + served, last_served.until(since).min(last_served.until(now)))
             }
             Some(past) => past.witness(diagnosis, clock::timestamp(since)),
+            None => diagnosis,
+        };
+        Some(match self.source_down() {
+            Some(why) => why.as_source_down().witness(diagnosis, out.source),
             None => diagnosis,
         })
     }

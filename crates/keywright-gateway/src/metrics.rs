@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use keywright_core::Cause;
 use keywright_core::ring::Standing;
 
 use crate::clock;
@@ -194,9 +195,19 @@ fn keys(live: &Live, page: &mut Page) {
         "1 while the last known good value serves in the place of a key's own.",
         rows,
     );
+    let rows = live.keys().map(|(upstream, key)| {
+        let cause = key.source_down().map(|why| why.telling_cause());
+        let labels = format!("{{{},cause=\"{}\"}}", of(upstream, &key), cause.map_or("", Cause::slug));
+        (labels, i64::from(cause.is_some()))
+    });
+    page.family(
+        "keywright_key_source_down",
+        "1 while the source of a key gives nothing that can be used; its last value serves on.",
+        rows,
+    );
     let states = live.keys().map(|(upstream, key)| {
         let health = key.health();
-        let cause = health.cause().map_or("", keywright_core::Cause::slug);
+        let cause = health.cause().map_or("", Cause::slug);
         (format!("{{{},state=\"{}\",cause=\"{cause}\"}}", of(upstream, &key), health.name()), 1)
     });
     page.family("keywright_key_state", "1 for the state that a key is in.", states);

@@ -64,15 +64,13 @@ async fn take(shared: Arc<Shared>, HandedOut { upstream, key, value }: HandedOut
     let Some(right) = key.next_look().await else {
         return;
     };
-    if let (Err(why), Some(old)) = (&value, key.value()) {
+    if let (Err(why), Some(old)) = (&value, key.value())
+        && why.is_none()
+    {
         let (provider, key_now, says) = (&upstream.id, &old.masked, &why.says);
-        if why.is_none() {
-            tracing::warn!(provider, key = key_now, why = says, "the source has no key any more; this one leaves");
-            shared.retire(Some(&old));
-            key.lose(why);
-        } else {
-            tracing::warn!(provider, key = key_now, why = says, "the source gives no key now; this one serves on");
-        }
+        tracing::warn!(provider, key = key_now, why = says, "the source has no key any more; this one leaves");
+        shared.retire(Some(&old));
+        key.lose(why);
     }
     let seen = keeper::take(&shared, &upstream, &key, value).await;
     keeper::end_look(&shared, &upstream, &key, right, seen);

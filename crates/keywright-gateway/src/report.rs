@@ -56,6 +56,8 @@ pub struct KeyReport {
     pub reference: String,
     /// Whether it is the last known good value, in the place of what its source gives.
     pub last_known_good: bool,
+    /// What its source says, while it gives nothing that can be used; the key serves on.
+    pub source_down: Option<String>,
     /// Its state.
     pub health: Health,
     /// Why it is out, if it is.
@@ -95,6 +97,7 @@ pub(crate) fn provider_report(upstream: &Upstream) -> ProviderReport {
         place: key.place(),
         reference: key.source(),
         last_known_good: key.stands_in(),
+        source_down: key.source_down().map(|why| why.says.clone()),
         health: key.health(),
         diagnosis: key.diagnosis(upstream.spec, now),
         calls: read(&key.counts.calls),

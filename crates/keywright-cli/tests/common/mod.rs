@@ -117,7 +117,8 @@ impl Running {
     }
 
     /// Waits for a line of stderr that contains `sign`.
-    pub(crate) fn wait_for_stderr(&mut self, sign: &str) {
+    /// What it wrote until then.
+    pub(crate) fn wait_for_stderr(&mut self, sign: &str) -> String {
         let stderr = self.child.stderr.as_mut().expect("piped");
         let mut seen = Vec::new();
         let mut byte = [0];
@@ -125,6 +126,7 @@ impl Running {
             assert_eq!(stderr.read(&mut byte).expect("readable"), 1, "no `{sign}`");
             seen.push(byte[0]);
         }
+        String::from_utf8_lossy(&seen).into_owned()
     }
 
     pub(crate) fn end(mut self) -> Ended {

@@ -4,6 +4,7 @@ use http::HeaderValue;
 use keywright::credential;
 use keywright::sources::{Found, Miss, Reference, Resolver};
 use keywright::state::Memory;
+use keywright_core::all_out::SourceDown;
 use keywright_core::{Cause, Fingerprint, ProviderSpec, Secret};
 
 use crate::stand_in::{self, StandIn};
@@ -38,6 +39,21 @@ impl Unreadable {
     /// Whether the source says that it has no key, rather than that it cannot be asked or holds something else.
     pub(crate) fn is_none(&self) -> bool {
         self.miss.as_ref().is_some_and(|miss| !miss.is_outage())
+    }
+
+    /// What to do about it, where that is more than "put the key there".
+    pub(crate) fn help(&self) -> Option<&'static str> {
+        self.miss.as_ref()?.help()
+    }
+
+    /// The same for the report on a key whose value serves, or was refused.
+    pub(crate) fn as_source_down(&self) -> SourceDown<'_> {
+        SourceDown { says: &self.says, help: self.help() }
+    }
+
+    /// The cause, as far as the source tells it.
+    pub(crate) fn telling_cause(&self) -> Cause {
+        self.miss.as_ref().map_or(self.cause, Miss::cause)
     }
 
     /// The last known good value, when the source could not be read.

@@ -51,7 +51,7 @@ impl Key {
         let why = if pin.is_some_and(of_another) {
             Why::other_project()
         } else if let Some(diagnosis) = self.diagnosis(provider, now) {
-            Why::out(diagnosis)
+            Why::out(diagnosis, None)
         } else {
             let mut state = self.state();
             let standing = state.health.standing(now);
