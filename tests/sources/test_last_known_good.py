@@ -53,7 +53,7 @@ def without(place: places.Place, home: pathlib.Path) -> dict[str, str]:
         case clouds.Kubectl():
             return {"PATH": str(home)}
         case places.Keyring():
-            pytest.skip("what opens the last known good key is in the same keyring")
+            return {"DBUS_SESSION_BUS_ADDRESS": f"unix:path={home / 'no-bus'}"}
         case _:
             pytest.skip("a file that is gone says that there is no key")
 

@@ -11,7 +11,7 @@ use keywright_core::{Fingerprinter, Secret};
 
 use super::history::{Entry, Event, History, Subject};
 use super::recall::{self, LastKnownGood, Place};
-use super::seal::Seal;
+use super::seal::{KeptIn, Seal};
 use super::{Directory, StateError, Timestamp};
 use crate::sources::{Found, Miss, Reference};
 
@@ -39,6 +39,8 @@ struct Inner {
     seal: Arc<Seal>,
     queue: SyncSender<Message>,
     lost: Arc<AtomicU64>,
+    /// What kept a value from being recalled last. It is said once, not at every look.
+    recall_trouble: Mutex<Option<StateError>>,
 }
 
 enum Message {
@@ -62,10 +64,18 @@ enum Message {
 impl Memory {
     /// Opens the state, and starts the thread that writes to it. The thread ends with the last clone.
     pub fn start(directory: &Directory, keeps: Keeps) -> Result<Self, StateError> {
+        Self::sealing(directory, keeps, Seal::new)
+    }
+
+    pub(super) fn sealing(
+        directory: &Directory,
+        keeps: Keeps,
+        seal: impl FnOnce(Directory, Fingerprinter) -> Seal,
+    ) -> Result<Self, StateError> {
         let history = History::open(directory)?;
         let reader = History::open(directory)?;
         let fingerprinter = reader.fingerprinter().clone();
-        let seal = Arc::new(Seal::new(directory.clone(), fingerprinter.clone()));
+        let seal = Arc::new(seal(directory.clone(), fingerprinter.clone()));
         let (queue, messages) = sync_channel(QUEUE);
         let lost = Arc::new(AtomicU64::new(0));
         let mut writer = Writer { history, seal: Arc::clone(&seal), lost: Arc::clone(&lost), trouble: None };
@@ -73,7 +83,15 @@ impl Memory {
             .name("keywright-state".to_owned())
             .spawn(move || writer.work(&messages))
             .map_err(|error| StateError::of_io(directory.path(), &error))?;
-        Ok(Self(Arc::new(Inner { keeps, reader: Mutex::new(reader), fingerprinter, seal, queue, lost })))
+        Ok(Self(Arc::new(Inner {
+            keeps,
+            reader: Mutex::new(reader),
+            fingerprinter,
+            seal,
+            queue,
+            lost,
+            recall_trouble: Mutex::default(),
+        })))
     }
 
     /// A key as the history knows it.
@@ -118,12 +136,22 @@ impl Memory {
             let Some((sealed, last_good)) = row else {
                 return Ok(None);
             };
-            Ok(self.0.seal.open(&sealed)?.map(|secret| LastKnownGood { secret, last_good }))
+            Ok(self.0.seal.open(KeptIn::of(reference), &sealed)?.map(|secret| LastKnownGood { secret, last_good }))
         });
-        found.unwrap_or_else(|error| {
-            tracing::warn!(%error, help = error.help(), "the last known good keys cannot be read");
-            None
-        })
+        match found {
+            Ok(found) => {
+                if found.is_some() {
+                    *self.recall_trouble() = None;
+                }
+                found
+            }
+            Err(error) => {
+                if self.recall_trouble().replace(error.clone()).as_ref() != Some(&error) {
+                    tracing::warn!(%error, help = error.help(), "the last known good keys cannot be read");
+                }
+                None
+            }
+        }
     }
 
     /// What stands in for a key whose source cannot say what the key is. A source that says that there is none is believed.
@@ -158,6 +186,10 @@ impl Memory {
     fn place(&self, provider: &str, reference: &str) -> Place {
         let (provider, reference) = (provider.to_owned(), reference.to_owned());
         Place { scope: self.0.keeps.scope.clone(), provider, reference }
+    }
+
+    fn recall_trouble(&self) -> MutexGuard<'_, Option<StateError>> {
+        self.0.recall_trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn reader(&self) -> MutexGuard<'_, History> {

@@ -6,7 +6,7 @@ use keywright_core::{Fingerprint, Secret};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::history::Subject;
-use super::seal::Seal;
+use super::seal::{KeptIn, Seal};
 use super::{StateError, Store, Timestamp};
 
 /// Which key is meant: the same reference means another key in another folder.
@@ -53,6 +53,13 @@ pub(super) fn remember(
     now: Timestamp,
 ) -> Result<(), StateError> {
     let Place { scope, provider, reference } = place;
+    if KeptIn::of(reference) == KeptIn::Keyring
+        && let Some(sealed) = sealed(store, place)?
+        && seal.open_outside(&sealed)?.is_none()
+    {
+        // An earlier version closed it for what is in the same keyring: it is closed anew.
+        return put(store, seal, place, subject, secret, now);
+    }
     let known = store.write(|transaction| {
         let same = "scope = ?1 AND provider = ?2 AND reference = ?3 AND fingerprint = ?4";
         let sql = format!("UPDATE last_known_good SET last_good = max(last_good, ?5), stands_in = NULL WHERE {same}");
@@ -61,14 +68,30 @@ pub(super) fn remember(
     if known > 0 {
         return Ok(());
     }
+    put(store, seal, place, subject, secret, now)
+}
+
+fn put(
+    store: &mut Store,
+    seal: &Seal,
+    place: &Place,
+    subject: &Subject,
+    secret: &Secret,
+    now: Timestamp,
+) -> Result<(), StateError> {
+    let Place { scope, provider, reference } = place;
     // It may wait for a keyring: not while the file is held.
-    let sealed = seal.close(secret)?;
+    let sealed = seal.close(KeptIn::of(reference), secret)?;
     store.write(|transaction| {
         let sql = "INSERT OR REPLACE INTO last_known_good VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL)";
         let row = params![scope, provider, reference, subject.fingerprint.bytes(), subject.masked, sealed, now];
         transaction.execute(sql, row)?;
         forget_old(transaction, now)
     })
+}
+
+fn sealed(store: &mut Store, place: &Place) -> Result<Option<Vec<u8>>, StateError> {
+    recall(store, place, Timestamp(0)).map(|row| row.map(|(sealed, _)| sealed))
 }
 
 /// The value that served last, still encrypted, and when that was, if it is not too long ago.

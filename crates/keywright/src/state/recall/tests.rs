@@ -1,7 +1,11 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
 use keywright_core::Cause;
 
 use super::*;
 use crate::sources::{Miss, Reference, SourceError};
+use crate::state::seal::{Answer, Keyring};
 use crate::state::{Directory, Event, Happening, History, Keeps, Memory};
 
 const KEY: &str = "sk-proj-4711abcdefghijklmnopqrstuvwxyz";
@@ -149,5 +153,114 @@ fn no_file_of_the_state_holds_the_key_in_any_form() {
         for form in [&KEY[8..20], &KEY[20..32], &hex[16..40]] {
             assert!(!text.contains(form), "{:?}", file.path());
         }
+    }
+}
+
+const IN_KEYRING: &str = "keyring://openai/default";
+
+/// A keyring that a test locks.
+#[derive(Clone, Default)]
+struct Ring(Arc<Mutex<(bool, HashMap<String, Secret>)>>);
+
+impl Ring {
+    fn lock(&self, locked: bool) {
+        self.0.lock().expect("a keyring").0 = locked;
+    }
+}
+
+impl Keyring for Ring {
+    fn read(&self, entry: &str) -> Answer {
+        let (locked, entries) = &*self.0.lock().expect("a keyring");
+        match entries.get(entry) {
+            _ if *locked => Answer::Locked,
+            Some(text) => Answer::Value(text.clone()),
+            None => Answer::NoEntry,
+        }
+    }
+
+    fn write(&self, entry: &str, text: &Secret) -> bool {
+        self.0.lock().expect("a keyring").1.insert(entry.to_owned(), text.clone());
+        true
+    }
+}
+
+fn start_over(home: &tempfile::TempDir, ring: &Ring) -> Memory {
+    let keeps = Keeps { history: true, last_known_good: Some(DAY), scope: "/app".to_owned() };
+    let seal = |directory, fingerprinter| Seal::over(Box::new(ring.clone()), directory, fingerprinter);
+    Memory::sealing(&directory(home), keeps, seal).expect("started")
+}
+
+fn remember_at(memory: &Memory, reference: &str, key: &str) {
+    let secret = Secret::new(key);
+    memory.remember(&memory.subject("openai", &secret, reference), &secret, Timestamp::now());
+    assert!(memory.flush(PATIENCE));
+    assert_eq!(memory.lost(), 0);
+}
+
+fn recalled_at(memory: &Memory, reference: &str) -> Option<String> {
+    memory.last_known_good("openai", reference).map(|good| good.secret.expose().to_owned())
+}
+
+#[test]
+fn a_key_of_a_keyring_is_recalled_while_that_is_locked_and_others_need_it() {
+    let (home, ring) = (tempfile::tempdir().expect("a folder"), Ring::default());
+    let memory = start_over(&home, &ring);
+    remember_at(&memory, IN_KEYRING, KEY);
+    remember_at(&memory, "vault://secret/llm#openai", "sk-proj-of-the-vault");
+    drop(memory);
+    ring.lock(true);
+    let next = start_over(&home, &ring);
+    assert_eq!(recalled_at(&next, IN_KEYRING).as_deref(), Some(KEY));
+    assert_eq!(recalled_at(&next, "vault://secret/llm#openai"), None, "what opens it is in the keyring alone");
+    ring.lock(false);
+    let next = start_over(&home, &ring);
+    assert_eq!(recalled_at(&next, "vault://secret/llm#openai").as_deref(), Some("sk-proj-of-the-vault"));
+}
+
+#[test]
+fn a_copy_that_an_earlier_version_made_is_read_and_closed_anew_when_the_key_serves() {
+    let (home, ring) = (tempfile::tempdir().expect("a folder"), Ring::default());
+    remember_at(&start_over(&home, &ring), "vault://secret/llm#openai", KEY);
+    let mut store = Store::open(&directory(&home)).expect("opened");
+    let sql = "UPDATE last_known_good SET reference = ?1";
+    store.write(|transaction| transaction.execute(sql, [IN_KEYRING])).expect("as it was made before");
+    let memory = start_over(&home, &ring);
+    assert_eq!(recalled_at(&memory, IN_KEYRING).as_deref(), Some(KEY), "the keyring is open");
+    ring.lock(true);
+    assert_eq!(recalled_at(&start_over(&home, &ring), IN_KEYRING), None, "it opens the copy");
+    remember_at(&start_over(&home, &ring), IN_KEYRING, KEY);
+    assert_eq!(recalled_at(&start_over(&home, &ring), IN_KEYRING).as_deref(), Some(KEY), "it served again");
+}
+
+#[test]
+fn a_keyring_that_stays_locked_is_told_once() {
+    let (home, ring) = (tempfile::tempdir().expect("a folder"), Ring::default());
+    remember_at(&start_over(&home, &ring), "vault://secret/llm#openai", KEY);
+    ring.lock(true);
+    let (memory, log) = (start_over(&home, &ring), Log::default());
+    let written = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || written.clone()).finish();
+    tracing::subscriber::with_default(subscriber, || {
+        for _ in 0..3 {
+            assert_eq!(recalled_at(&memory, "vault://secret/llm#openai"), None);
+            assert_eq!(recalled_at(&memory, "vault://secret/llm#other"), None, "never kept");
+        }
+    });
+    let log = String::from_utf8(log.0.lock().expect("a log").clone()).expect("text");
+    assert_eq!(log.matches("the keyring that opens the last known good keys is locked").count(), 1, "{log}");
+}
+
+/// What is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("a log").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
