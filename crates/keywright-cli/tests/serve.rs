@@ -109,6 +109,20 @@ fn a_source_that_fails_is_told_once_and_once_more_when_it_works_again() {
 }
 
 #[test]
+fn what_only_a_restart_takes_is_named() {
+    let place = with_key("127.0.0.1:0");
+    let mut running = place.start(&["serve"], "listening");
+    let place = place.file("keywright.toml", &format!("{}\n# as it was", config("127.0.0.1:0")));
+    let told = running.wait_for_stderr("was read again");
+    assert!(!told.contains("restart"), "{told}");
+    let text = config("127.0.0.1:4999").replace("[gateway]\n", "[gateway]\nworkers = 3\n");
+    let _place = place.file("keywright.toml", &text);
+    running.wait_for_stderr("taken by a restart only: `gateway.listen`, `gateway.workers`");
+    running.signal(Signal::TERM);
+    running.end().code(0).hides(&openai_key(1));
+}
+
+#[test]
 fn a_check_tells_whether_each_provider_can_serve() {
     let place = with_key("127.0.0.1:0");
     place.run(&["serve", "--check"]).code(0).err("1 of 2 keys usable");

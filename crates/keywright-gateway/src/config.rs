@@ -2,6 +2,7 @@
 
 mod problem;
 mod raw;
+mod restart;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -82,7 +83,7 @@ pub struct GatewaySettings {
 }
 
 /// Certificate chain and private key, PEM files.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
     /// The chain, leaf first.
     pub certificate: PathBuf,

@@ -13,14 +13,15 @@ use crate::shared::Shared;
 use crate::start::{Gateway, StartError};
 
 impl Gateway {
-    /// Takes over another configuration without dropping a request. Addresses and workers stay as they
-    /// are. On an error the one before stays in force.
+    /// Takes over another configuration without dropping a request, except for what only a start takes, such as addresses:
+    /// the names of the settings that stay as they are. On an error the configuration before stays in force.
     ///
     /// Every source is read. Another value is probed before it takes over, as at any rotation, and a refused one leaves
     /// the one before serving. This returns when all of them have been asked about.
-    pub async fn reload(&self, config: Config) -> Result<(), StartError> {
+    pub async fn reload(&self, mut config: Config) -> Result<Vec<&'static str>, StartError> {
         let shared = &self.shared;
         let before = shared.live.load_full();
+        let kept = config.gateway.keep_until_restart(&before.settings);
         let built = Live::build(
             &config,
             &shared.resolver,
@@ -48,7 +49,7 @@ impl Gateway {
         before.upstreams.iter().for_each(|upstream| upstream.changed());
         shared.reloads.fetch_add(1, Ordering::Relaxed);
         shared.reload_error.store(None);
-        Ok(())
+        Ok(kept)
     }
 
     /// Counts a configuration that could not be taken over.

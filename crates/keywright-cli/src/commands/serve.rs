@@ -217,7 +217,15 @@ async fn reload(gateway: &Gateway, args: &Args, resolver: &Resolver, memory: Opt
         return kept(terminal);
     }
     match gateway.reload(config).await {
-        Ok(()) => terminal.tell(format_args!("keywright: `{}` was read again", file.display())),
+        Ok(kept) => {
+            terminal.tell(format_args!("keywright: `{}` was read again", file.display()));
+            if !kept.is_empty() {
+                let head = paint(Role::Warning, "warning:");
+                let names: Vec<String> = kept.iter().map(|name| format!("`gateway.{name}`")).collect();
+                let names = names.join(", ");
+                terminal.tell(format_args!("{head} changed in it and taken by a restart only: {names}"));
+            }
+        }
         Err(error) => {
             not_started(&error).report(terminal);
             kept(terminal);
