@@ -4,11 +4,12 @@ use keywright::sources::{Found, Resolver};
 use keywright::state::{Directory, Entry, History, Keeps, Memory, Remembered, StateError, Timestamp, told};
 use keywright::survey::{Standing, Survey};
 use keywright_core::diagnosis::spoken;
-use keywright_core::inspect::Finding;
-use keywright_core::{Cause, ProviderSpec};
+use keywright_core::inspect::{Finding, Severity};
+use keywright_core::{Catalogue, Cause, ProviderSpec};
 use keywright_gateway::GatewaySettings;
 
 use crate::key_report::KeySeen;
+use crate::live_check::Word;
 use crate::terminal::{Role, Terminal, paint};
 
 /// What is not to be remembered this time.
@@ -38,10 +39,22 @@ impl Forget {
     }
 }
 
-/// A key that cannot work, and the value that served in its place before: if there is one, the gateway uses it.
+/// A key that cannot work, or was refused when it was tried last, and the value that served in its place before: if there
+/// is one, the gateway uses it.
 pub(crate) fn recall(memory: Option<&Memory>, provider: &str, found: &Found, seen: &mut KeySeen) {
-    let good = memory.and_then(|memory| memory.last_known_good(provider, &found.reference.to_string()));
+    let Some(memory) = memory else {
+        return;
+    };
+    let works = seen.live.as_ref().is_some_and(|live| live.outcome == Word::Works);
+    let known = (seen.usable() && !works).then(|| memory.known(provider, &found.secret)).flatten();
+    let refused = known.and_then(|known| refusal(&known, Catalogue::builtin().provider(provider)?));
+    if seen.usable() && refused.is_none() {
+        return;
+    }
+    let good = memory.last_known_good(provider, &found.reference.to_string());
     if let Some(good) = good.filter(|good| !good.secret.matches(&found.secret)) {
+        // What serves in its place makes it less than an error.
+        seen.findings.splice(0..0, refused.map(|refused| Finding { severity: Severity::Warning, ..refused }));
         seen.recalled(&told(&found.reference, good.last_good));
     }
 }

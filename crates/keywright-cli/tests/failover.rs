@@ -141,6 +141,16 @@ fn a_mistyped_rotation_is_stood_in_for_by_the_key_that_served_last() {
     place.run(&["doctor"]).out("last known good key sk-proj-…0001 serves").hides(&key).hides(&typo);
     // A refused key would be left out; what serves in its place is told before the start.
     client(&place, &["--live"]).code(0).out(good).err("in its place: last known good key").hides(&key).hides(&typo);
+    // So is a value that was refused when it was tried last, without asking about it again.
+    let refused = "OpenAI refused it ";
+    client(&place, &[]).code(0).err(refused).err("in its place: last known good key").hides(&key).hides(&typo);
+    let config = format!(
+        "[[provider]]\nid = \"openai\"\nkeys = [\"dotenv://.env#OPENAI_API_KEY\"]\nbase_url = \"{}\"\n",
+        upstream.base_url("openai")
+    );
+    let place = place.file("keywright.toml", &config);
+    let check = || place.run(&["serve", "--check"]).code(0).hides(&key).hides(&typo);
+    check().err("[warn]").err(refused).err("in its place: last known good key");
     client(&place, &["--no-last-known-good"]).code(1).out("status 503").hides(&key).hides(&typo);
     let elsewhere = Place::new()
         .env("OPENAI_BASE_URL", &upstream.base_url("openai"))

@@ -199,9 +199,9 @@ impl Rings {
         }
     }
 
-    /// Keys that cannot work are used all the same where the gateway knows a value that served in their place.
+    /// Keys that cannot work, or were refused before, are used all the same where the gateway knows a value that served in their place.
     pub(super) fn recall(&mut self, memory: Option<&Memory>) {
-        for key in self.keys.iter_mut().filter(|key| !key.seen.usable()) {
+        for key in &mut self.keys {
             memory::recall(memory, &key.spec.id, &key.found, &mut key.seen);
         }
     }

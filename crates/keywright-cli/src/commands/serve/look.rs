@@ -40,7 +40,7 @@ pub(super) async fn keys(
     if live {
         ask(&mut all, resolver, terminal).await;
     }
-    for key in all.iter_mut().filter(|key| !key.seen.usable()) {
+    for key in &mut all {
         if let Some(found) = &key.found {
             memory::recall(memory, &key.provider.id, found, &mut key.seen);
         }
