@@ -134,8 +134,8 @@ def test_each_trouble_with_a_vault_has_its_words(tmp_path: pathlib.Path, vault_s
     for path, environment, says, helps in [
         ("secret/troubles#openai", {}, "VAULT_ADDR is not set", "VAULT_ADDR"),
         ("secret/troubles#openai", address, "nothing to log in with", "vault login"),
-        ("secret/troubles#openai", address | {"VAULT_TOKEN": "wrong"}, "403", "vault token"),
-        ("secret/troubles#openai", address | role, "403", "vault token"),
+        ("secret/troubles#openai", address | {"VAULT_TOKEN": "wrong"}, "403: the token is not valid, or no longer", "Log in again"),
+        ("secret/troubles#openai", address | role, "403: the token's policies do not allow this path", "vault token capabilities"),
         ("secret/approle/x#openai", address | role | {"VAULT_SECRET_ID": "wrong"}, "refused the login", "secret id"),
         ("secret/troubles#gone", address | root, "the secret has no such field", "after `#`"),
         ("secret/gone#openai", address | root, "not set", None),

@@ -202,9 +202,12 @@ pub enum SourceError {
     /// The vault refused to log us in.
     #[error("the vault refused the login")]
     VaultLoginRefused,
-    /// The vault refused the token for this path.
-    #[error("the vault answered 403: the token has ended, or its policy does not allow this path")]
+    /// The vault refused the token for this path, and knows the token.
+    #[error("the vault answered 403: the token's policies do not allow this path")]
     VaultDenied,
+    /// The vault refused the token for this path, and does not even let it look at itself.
+    #[error("the vault answered 403: the token is not valid, or no longer")]
+    VaultTokenEnded,
     /// The vault is sealed.
     #[error("the vault is sealed")]
     VaultSealed,
@@ -298,6 +301,7 @@ impl SourceError {
                 | Self::NoVaultToken
                 | Self::VaultLoginRefused
                 | Self::VaultDenied
+                | Self::VaultTokenEnded
                 | Self::VaultSealed
                 | Self::VaultStrange { .. }
                 | Self::BadVaultCertificate

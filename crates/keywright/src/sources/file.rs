@@ -27,8 +27,12 @@ impl Source for SecretFile {
         Box::pin(async move {
             let bytes = read_bounded(&self.path, LARGEST_SECRET_BYTES).await?;
             let text = text_of(bytes)?;
-            let secret = if name.is_empty() { Some(without_last_newline(&text)) } else { member(&text, name)? };
-            Ok(secret.map(|secret| Reading { secret, line: None }))
+            let secret = if name.is_empty() {
+                without_last_newline(&text)
+            } else {
+                member(&text, name)?.ok_or(SourceError::NoField)?
+            };
+            Ok(Some(Reading { secret, line: None }))
         })
     }
 }

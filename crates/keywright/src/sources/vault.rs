@@ -58,8 +58,12 @@ impl Store for VaultSecret {
             let answer = match vault.secret(&self.path, &token).await {
                 Err(SourceError::VaultDenied) if self.logins.forget(LOGIN) => {
                     let token = vault.token(&self.environment, &self.logins).await?;
-                    vault.secret(&self.path, &token).await
+                    match vault.secret(&self.path, &token).await {
+                        Err(SourceError::VaultDenied) => Err(vault.denial(&token).await),
+                        answer => answer,
+                    }
                 }
+                Err(SourceError::VaultDenied) => Err(vault.denial(&token).await),
                 answer => answer,
             };
             Ok(answer?.map(|Fields { fields, lease }| {
@@ -145,6 +149,15 @@ impl Vault {
             }
         }
         token
+    }
+
+    /// Why a read was refused: the token has ended, or it may not read this. Every token with the policy `default` may look
+    /// at itself.
+    async fn denial(&self, token: &Secret) -> SourceError {
+        match self.ask(Method::GET, "/v1/auth/token/lookup-self", Some(token), Bytes::new()).await {
+            Ok((403 | 404, _)) => SourceError::VaultTokenEnded,
+            _ => SourceError::VaultDenied,
+        }
     }
 
     /// Renews a token; whether it lasts longer now. One that comes to its very end is not renewed for much longer.

@@ -9,6 +9,10 @@ impl SourceError {
             Self::OpenToOthers { .. } => {
                 "Close it with `chmod 600`, and make new keys if somebody else may have read it."
             }
+            Self::NotJson { .. } | Self::NotAnObject => {
+                "Write it as `{\"FIELD\": \"KEY\"}`, or leave out `#FIELD` where the whole of it is the key."
+            }
+            Self::FieldNotText => "Name a field that holds the key itself, a text in quotes.",
             Self::NoField => "Look at the names of its fields; the one after `#` must be among them.",
             Self::NoCredentials => {
                 "Add `LoadCredential=NAME:/path` or `SetCredentialEncrypted=…` to the unit and restart it."
@@ -56,12 +60,23 @@ impl SourceError {
             }
             Self::BadCloudEndpoint(_) => "Write the endpoint as `https://host`, or unset its variable.",
             Self::NoRegion => "Set AWS_REGION, or write `?region=eu-central-1` behind the reference.",
+            _ => return self.vault_help(),
+        })
+    }
+
+    const fn vault_help(self) -> Option<&'static str> {
+        Some(match self {
             Self::NoVaultAddress => "Set VAULT_ADDR, such as `https://vault.example.com:8200`.",
             Self::NoVaultToken => {
                 "Run `vault login`, or set VAULT_TOKEN, VAULT_ROLE_ID with VAULT_SECRET_ID, or VAULT_K8S_ROLE."
             }
             Self::VaultLoginRefused => "Look at the role and its secret id; a secret id may have been used up.",
-            Self::VaultDenied => "See what the token may do: `vault token lookup`, `vault token capabilities PATH`.",
+            Self::VaultDenied => {
+                "Let a policy of the token allow `read` on it; see what the token may do: `vault token capabilities PATH`."
+            }
+            Self::VaultTokenEnded => {
+                "Log in again, `vault login`, or set a new VAULT_TOKEN; `vault token lookup` tells."
+            }
             Self::VaultSealed => "Ask whoever runs the vault to unseal it: `vault operator unseal`.",
             _ => return None,
         })

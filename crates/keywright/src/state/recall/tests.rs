@@ -126,6 +126,7 @@ fn only_a_source_that_cannot_answer_is_stood_in_for() {
         (SourceError::TimedOut { seconds: 10 }, true),
         (SourceError::VaultSealed, true),
         (SourceError::VaultDenied, true),
+        (SourceError::VaultTokenEnded, true),
         (SourceError::KeyringLocked, true),
         (SourceError::NotSet, false),
         (SourceError::NoField, false),
