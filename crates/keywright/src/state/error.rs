@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use keywright_core::Fix;
 use rusqlite::ErrorCode;
 
+use super::private;
+
 /// Why the state cannot be used. A program that meets one works on and remembers nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -36,6 +38,24 @@ pub enum StateError {
     #[error("`{}`: no space is left on the disk", path.display())]
     Full {
         /// The file or folder.
+        path: PathBuf,
+    },
+    /// A file would become larger than this process may make one.
+    #[error("`{}`: it would be larger than this process may make a file", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The folder of a file does not exist.
+    #[error("there is no folder `{}`", path.display())]
+    NoFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The disk failed.
+    #[error("`{}`: the disk cannot read or write it", path.display())]
+    Disk {
+        /// The file.
         path: PathBuf,
     },
     /// The file, or the disk it is on, can only be read.
@@ -108,6 +128,12 @@ impl StateError {
                 )
             }
             Self::Full { .. } => "Make room on that disk; what was remembered before is still there.".to_owned(),
+            Self::TooLarge { .. } => {
+                "Raise the limit: `ulimit -f unlimited`, or `LimitFSIZE=infinity` in a systemd unit.".to_owned()
+            }
+            Self::Disk { .. } => {
+                "Look at the disk: `df -h` says whether it is full, `dmesg` whether it fails.".to_owned()
+            }
             Self::ReadOnly { .. } => "Set KEYWRIGHT_STATE_DIR to a folder that can be written.".to_owned(),
             Self::Newer { .. } => {
                 "Use the newer keywright, or set KEYWRIGHT_STATE_DIR to another folder for this one.".to_owned()
@@ -118,6 +144,7 @@ impl StateError {
             Self::OpenToOthers { .. }
             | Self::Damaged { .. }
             | Self::Busy { .. }
+            | Self::NoFolder { .. }
             | Self::Failed { .. }
             | Self::Refused { .. }
             | Self::NoRandom => return None,
@@ -142,6 +169,7 @@ impl StateError {
                 let path = path.display();
                 Some(("Put it aside and a new one is made", format!("mv '{path}' '{path}.damaged'")))
             }
+            Self::NoFolder { path } => Some(("Make it", format!("mkdir -p '{}'", path.display()))),
             Self::Busy { path } => Some(("See which process it is", format!("fuser '{}'", path.display()))),
             _ => None,
         }
@@ -154,7 +182,24 @@ impl StateError {
             io::ErrorKind::PermissionDenied => Self::Denied { path },
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path },
             io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path },
+            io::ErrorKind::FileTooLarge => Self::TooLarge { path },
+            io::ErrorKind::NotFound => match path.parent() {
+                Some(folder) if !folder.as_os_str().is_empty() && !folder.exists() => {
+                    Self::NoFolder { path: folder.to_owned() }
+                }
+                _ => Self::Failed { path, kind: io::ErrorKind::NotFound },
+            },
             kind => Self::Failed { path, kind },
+        }
+    }
+
+    /// SQLite does not tell what the operating system said: a small file beside its own is tried.
+    fn of_disk(path: PathBuf) -> Self {
+        match private::try_to_write_beside(&path) {
+            Err(Self::Failed { .. }) | Ok(()) => Self::Disk { path },
+            Err(Self::Full { .. }) => Self::Full { path },
+            Err(Self::TooLarge { .. }) => Self::TooLarge { path },
+            Err(error) => error,
         }
     }
 
@@ -169,8 +214,35 @@ impl StateError {
                 Self::Denied { path }
             }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
-            Some(ErrorCode::SystemIoFailure) => Self::Failed { path, kind: io::ErrorKind::Other },
+            Some(ErrorCode::SystemIoFailure) => Self::of_disk(path),
             _ => Self::Refused { path, says: error.to_string() },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn what_the_operating_system_says_is_told_in_plain_words_with_what_to_do() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (file, lost) = (home.path().join("state.db"), home.path().join("gone/keys.age"));
+        let of = |path: &Path, kind: io::ErrorKind| StateError::of_io(path, &kind.into());
+        let io_failure = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_WRITE), None);
+        let cases = [
+            (of(&file, io::ErrorKind::StorageFull), "no space is left", "Make room"),
+            (of(&file, io::ErrorKind::FileTooLarge), "larger than this process may make", "ulimit -f unlimited"),
+            (of(&lost, io::ErrorKind::NotFound), "there is no folder `", "mkdir -p '"),
+            (StateError::of_sqlite(&file, &io_failure), "the disk cannot read or write it", "df -h"),
+        ];
+        for (error, says, help) in cases {
+            assert!(error.to_string().contains(says), "{error}");
+            assert!(error.help().is_some_and(|told| told.contains(help)), "{error}: {:?}", error.help());
+        }
+        let left: Vec<_> = std::fs::read_dir(home.path()).expect("a folder").collect();
+        assert!(left.is_empty(), "{left:?}");
     }
 }

@@ -80,6 +80,18 @@ pub(crate) fn write_once(path: &Path, content: &Secret) -> Result<Secret, StateE
     }
 }
 
+/// Writes a file beside another one and removes it: what the operating system says to that.
+pub(super) fn try_to_write_beside(path: &Path) -> Result<(), StateError> {
+    let fresh = fresh_name(path)?;
+    let written = create(&fresh).and_then(|mut file| {
+        file.write_all(&vec![0; TRIED_BYTES])?;
+        file.sync_all()
+    });
+    // It was never there, or is of no use.
+    let _ = fs::remove_file(&fresh);
+    written.map_err(|error| StateError::of_io(path, &error))
+}
+
 /// A name beside a file that nobody else uses: two processes, or two threads of one, may be at it.
 fn fresh_name(path: &Path) -> Result<PathBuf, StateError> {
     let mut name = path.as_os_str().to_owned();
@@ -88,6 +100,8 @@ fn fresh_name(path: &Path) -> Result<PathBuf, StateError> {
     Ok(PathBuf::from(name))
 }
 
+/// As large as what SQLite needs beside its file.
+const TRIED_BYTES: usize = 64 * 1024;
 /// The end of the name of a file that is being written.
 const NEW: &str = ".new";
 
