@@ -168,7 +168,7 @@ def test_a_rate_limit_is_the_sdks_rate_limit(emulator):
     with pytest.raises(openai.RateLimitError) as raised:
         chat(keywright.OpenAI(api_key=key, max_retries=1))
     assert raised.value.diagnosis.cause == "rate_limit"
-    assert raised.value.response.headers["x-should-retry"] == "true"
+    assert raised.value.response.headers.get("x-should-retry") != "false"
 
 
 def test_a_connection_that_fails_is_tried_as_often_as_the_sdk_says(monkeypatch):
