@@ -9,9 +9,9 @@ use crate::terminal::{Role, Terminal, paint};
 /// Why a command could not do its work. A bad key is not one of these: it is a finding.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
-    /// A file cannot be read.
+    /// A file cannot be read. `absent` is what to do when there is none.
     #[error("cannot read `{}`: {source}", path.display())]
-    Read { path: PathBuf, source: io::Error },
+    Read { path: PathBuf, source: io::Error, absent: Option<&'static str> },
     /// A file cannot be written.
     #[error("cannot write `{}`: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
@@ -69,10 +69,9 @@ impl CliError {
     /// What to do about it. Never part of the message.
     pub(crate) fn help(&self) -> Option<String> {
         match self {
-            Self::Read { source, .. } => match source.kind() {
-                io::ErrorKind::NotFound => Some("check the path, or make one with `keywright config init`".to_owned()),
-                _ => None,
-            },
+            Self::Read { source, absent, .. } => {
+                absent.filter(|_| source.kind() == io::ErrorKind::NotFound).map(str::to_owned)
+            }
             Self::Exists { .. } => Some("name another file, or replace it with `--force`".to_owned()),
             Self::NotOurs { .. } => Some("name a new or an empty folder".to_owned()),
             Self::NoKey { help, .. } => Some(help.clone()),

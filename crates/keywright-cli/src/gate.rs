@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use keywright_core::diagnosis::Confidence;
 use keywright_core::inspect::Severity;
-use keywright_core::{Cause, Diagnosis, Fix, Witness};
+use keywright_core::{Cause, Diagnosis, Witness};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -105,10 +105,8 @@ impl Unmet {
         let configured = keys.iter().map(|key| format!("{}: {}", key.reference, key.place));
         let all = configured.chain(searched.says);
         let diagnosis = Diagnosis::new(provider, searched.cause, Confidence::Certain);
-        let mut diagnosis = all.fold(diagnosis, |diagnosis, says| diagnosis.with_evidence(Witness::Environment, says));
-        if let Some(help) = keys.iter().find_map(|key| key.help) {
-            diagnosis.fixes.insert(0, Fix { says: help.to_owned(), command: None });
-        }
+        let diagnosis = all.fold(diagnosis, |diagnosis, says| diagnosis.with_evidence(Witness::Environment, says));
+        let diagnosis = keys.iter().find_map(|key| key.fix()).into_iter().fold(diagnosis, Diagnosis::mended_at);
         Self { is_required: false, place: searched.places, diagnosis }
     }
 

@@ -1,6 +1,7 @@
 //! What is known about each key before anything uses it: presence and format, never the value.
 
-use keywright::sources::{Found, Miss};
+use keywright::credential::fingerprinter;
+use keywright::sources::{Found, Miss, Reference};
 use keywright_core::inspect::{Finding, Severity, inspect};
 use keywright_core::{Cause, Fix, ProviderSpec, Secret};
 use keywright_gateway::{IfMissing, KeySettings};
@@ -30,6 +31,9 @@ pub(crate) struct KeySeen {
     pub(crate) place: String,
     /// The value's mask; `None` when there is no value.
     pub(crate) masked: Option<String>,
+    /// The value's fingerprint in this process, as its metrics and log lines have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) fingerprint: Option<String>,
     /// Whether it is used.
     pub(crate) state: KeyState,
     /// What is strange about it.
@@ -39,7 +43,10 @@ pub(crate) struct KeySeen {
     pub(crate) required: bool,
     /// What to do about a place that gave nothing, in the words of its source.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) help: Option<&'static str>,
+    pub(crate) help: Option<String>,
+    /// The command that does that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) command: Option<String>,
     /// What the provider said, when it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) live: Option<Answered>,
@@ -62,7 +69,9 @@ pub(crate) enum KeyState {
 impl KeySeen {
     /// Inspects a key that was found.
     pub(crate) fn inspected(provider: &ProviderSpec, found: &Found) -> Self {
-        Self { reference: found.reference.to_string(), ..Self::entered(provider, &found.secret, &found.place) }
+        let mut seen = Self::entered(provider, &found.secret, &found.place);
+        seen.fingerprint = seen.masked.as_ref().map(|_| fingerprinter().fingerprint(&found.secret).to_string());
+        Self { reference: found.reference.to_string(), ..seen }
     }
 
     /// Inspects a key that no reference leads to yet.
@@ -78,10 +87,12 @@ impl KeySeen {
             reference: String::new(),
             place: place.to_owned(),
             masked: (!key.expose().is_empty()).then(|| key.masked()),
+            fingerprint: None,
             state,
             findings,
             required: false,
             help: None,
+            command: None,
             live: None,
         }
     }
@@ -93,12 +104,20 @@ impl KeySeen {
             reference: reference.to_owned(),
             place: miss.to_string(),
             masked: None,
+            fingerprint: None,
             state: KeyState::Missing,
             findings: Vec::new(),
             required: false,
-            help: miss.help(),
+            help: None,
+            command: None,
             live: None,
         }
+        .mended_by(miss)
+    }
+
+    fn mended_by(self, miss: &Miss) -> Self {
+        let (help, command) = miss.fix(&self.provider).map(|Fix { says, command }| (says, command)).unzip();
+        Self { help, command: command.flatten(), ..self }
     }
 
     /// A configured key that led to nothing, as its `if_missing` wants it told; `None` for not at all.
@@ -131,13 +150,13 @@ impl KeySeen {
         let mut seen = Self::inspected(provider, found);
         seen.state = KeyState::Doubtful;
         seen.findings.insert(0, Finding::warning(miss.cause(), miss.to_string()));
-        seen.help = miss.help();
-        seen
+        seen.mended_by(miss)
     }
 
     /// It cannot work, and the last known good value, told in these words, serves in its place.
     pub(crate) fn recalled(&mut self, good: &str) {
         self.state = KeyState::Doubtful;
+        self.fingerprint = None;
         let cause = self.findings.first().map_or(Cause::Other, |finding| finding.cause);
         self.findings.insert(0, Finding::warning(cause, format!("in its place: {good}")));
     }
@@ -148,11 +167,14 @@ impl KeySeen {
     }
 
     /// The first thing to do about it.
-    fn fix(&self) -> Option<Fix> {
-        if let Some(says) = self.help {
-            return Some(Fix { says: says.to_owned(), command: None });
+    pub(crate) fn fix(&self) -> Option<Fix> {
+        if let Some(says) = &self.help {
+            return Some(Fix { says: says.clone(), command: self.command.clone() });
         }
-        let of_page = |cause| keywright_core::page::fixes(cause, &self.provider).into_iter().next();
+        let of_page = |cause| match self.reference.parse::<Reference>() {
+            Ok(reference) => reference.fix_of(cause, &self.provider),
+            Err(_) => keywright_core::page::fixes(cause, &self.provider).into_iter().next(),
+        };
         match (self.state, self.findings.first()) {
             (KeyState::Missing, _) => of_page(Cause::MissingKey),
             (KeyState::Unusable, Some(finding)) => finding.fix.clone().or_else(|| of_page(finding.cause)),

@@ -99,3 +99,31 @@ fn a_key_that_must_be_there_stops_the_start() {
     with("if_missing = \"error\"").run(&["serve"]).code(1).err("`if_missing` is `error`");
     with("if_missing = \"never\"").run(&["config", "check"]).code(2).err("keywright.toml:3");
 }
+
+#[test]
+fn keys_without_a_weight_beside_others_with_one_are_a_warning() {
+    let provider =
+        |keys: &str| format!("[gateway]\nlisten = \"127.0.0.1:0\"\n[[provider]]\nid = \"openai\"\nkeys = [\n{keys}]\n");
+    let weighted = "  { ref = \"env://OPENAI_API_KEY\", weight = 3 },\n";
+    let told = "1 of 2 keys of `openai` has no weight: keys without a weight serve only when the others cannot";
+    let place = Place::new().env("OPENAI_API_KEY", &openai_key(1));
+    let place = place.file("keywright.toml", &provider(&format!("{weighted}  \"env://OPENAI_API_KEY_2\",\n")));
+    place.run(&["config", "check"]).code(0).err(&format!("warning: {told}")).err("--> keywright.toml:7:3").out("[ok]");
+    let listed = place.run(&["config", "check", "--json"]).code(0);
+    let listed: serde_json::Value = serde_json::from_str(&listed.stdout).expect("JSON");
+    assert_eq!((&listed["ok"], &listed["warnings"][0]["line"]), (&true.into(), &7.into()), "{listed}");
+    place.run(&["serve", "--check"]).code(0).err(told);
+    let events = place.run(&["serve", "--check", "--json"]).code(0).stderr;
+    let event: serde_json::Value = serde_json::from_str(events.lines().next().expect("an event")).expect("JSON");
+    assert_eq!(event["warnings"][0]["message"], told);
+    // Without any weight the order decides, and a weight that was written is meant.
+    for keys in [
+        "\"env://OPENAI_API_KEY\", \"env://OPENAI_API_KEY_2\"".to_owned(),
+        format!("{weighted} {{ ref = \"env://OPENAI_API_KEY_2\", weight = 0 }}"),
+        format!("{weighted} {{ ref = \"env://OPENAI_API_KEY_2\", weight = 1 }}"),
+    ] {
+        let place = Place::new().file("keywright.toml", &provider(&keys));
+        let ended = place.run(&["config", "check"]).code(0);
+        assert!(!ended.stderr.contains("weight"), "{ended:?}");
+    }
+}

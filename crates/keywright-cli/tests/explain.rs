@@ -200,3 +200,36 @@ fn a_missing_key_that_stands_in_a_file_is_found_there() {
     assert!(shown.contains("error[env_not_loaded]"), "{shown}");
     assert!(shown.contains("= environment: `OPENAI_API_KEY` stands in .env:1"), "{shown}");
 }
+
+#[test]
+fn a_file_that_is_not_there_is_no_missing_configuration() {
+    let ended = Place::new().run(&["explain", "nofile.txt"]).code(2).err("cannot read `nofile.txt`");
+    let ended = ended.err("check the path; `-` reads standard input, and `keywright pages list` has the names");
+    assert!(!ended.stderr.contains("config init"), "{ended:?}");
+}
+
+#[test]
+fn a_key_of_another_provider_is_mended_by_one_of_whoever_answered() {
+    let key = format!("fw_{}", "3ZabcdEFgh1234567890wxyz");
+    let echo = format!("{}****************{}", &key[..8], &key[key.len() - 4..]);
+    let refused = REFUSED.replace("None. You", &format!("{echo}. You"));
+    let help = "Set a key of OpenAI in OPENAI_API_KEY.";
+    let place = Place::new().env("OPENAI_API_KEY", &key);
+    place.run(&["doctor", "openai"]).out("warning[wrong_provider_key]").out(help).hides(&key);
+    for options in [&["explain"][..], &["explain", "--text-only"]] {
+        let output = paste(&place, options, refused.as_bytes());
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("error[wrong_provider_key]") && text.contains(help), "{options:?}: {text}");
+        assert!(!text.contains("FIREWORKS_API_KEY") && !text.contains(&key), "{options:?}: {text}");
+    }
+    // A name of one's own is mended under that name.
+    let place = Place::new().env("OPENAI_API_KEY_2", &key);
+    let output = paste(&place, &["explain"], refused.as_bytes());
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("Set a key of OpenAI in OPENAI_API_KEY_2."), "{text}");
+    // Where the base URL leads to the key's own provider, nothing is wrong with the key.
+    let place =
+        Place::new().env("OPENAI_API_KEY", &key).env("OPENAI_BASE_URL", "https://api.fireworks.ai/inference/v1");
+    let ended = place.run(&["doctor", "openai"]);
+    assert!(!ended.stdout.contains("wrong_provider_key"), "{ended:?}");
+}

@@ -2,8 +2,13 @@
 
 mod common;
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use common::{Ended, Place, openai_key, upstream};
 use keywright_emulator::KeyState;
+use rustix::process::Signal;
+use serde_json::Value;
 
 /// A client without an SDK: three calls, and what they answered.
 const CLIENT: &str = r#"
@@ -158,4 +163,47 @@ fn a_mistyped_rotation_is_stood_in_for_by_the_key_that_served_last() {
         .file(".env", &format!("OPENAI_API_KEY={typo}\n"))
         .file("client.py", CLIENT);
     client(&elsewhere, &[]).code(1).out("status 503").hides(&key);
+}
+
+/// One request over a connection of its own: the whole answer.
+fn exchange(address: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    write!(stream, "{request}Host: {address}\r\nConnection: close\r\n\r\n").expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+#[test]
+fn the_answer_the_log_and_the_metrics_tell_one_cause_of_one_key() {
+    let upstream = upstream();
+    let key = openai_key(1);
+    let config = format!(
+        "[gateway]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n\n[[provider]]\nid = \"openai\"\n\
+         keys = [\"env://OPENAI_API_KEY\"]\nbase_url = \"{}\"\n",
+        upstream.base_url("openai")
+    );
+    let place = Place::new().env("OPENAI_API_KEY", &key).file("keywright.toml", &config);
+    let running = place.start(&["serve", "--json", "--log-format", "json"], "listening");
+    let event: Value = serde_json::from_str(&running.before).expect("JSON");
+    let address = |name: &str| event[name].as_str().expect("an address").to_owned();
+    let ask = || exchange(&address("listen"), "GET /openai/v1/models HTTP/1.1\r\n");
+    assert!(ask().starts_with("HTTP/1.1 200"));
+    upstream.set_key("openai", &key, KeyState::Revoked).expect("known");
+    let answer = ask();
+    assert!(answer.contains("x-keywright-cause: revoked_or_rotated"), "{answer}");
+    let metrics = exchange(&address("admin"), "GET /metrics HTTP/1.1\r\n");
+    running.signal(Signal::TERM);
+    let ended = running.end().code(0).hides(&key);
+    let lines: Vec<Value> = ended.stderr.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let find = |name: &str, value: &str| lines.iter().find(|line| line[name] == value).expect("a line");
+    let (out, report) = (find("message", "key is out"), find("event", "keys"));
+    assert_eq!(out["cause"], "revoked_or_rotated", "{out}");
+    assert!(out["help"].as_str().is_some_and(|help| help.contains("https://platform.openai.com")), "{out}");
+    let fingerprint = out["fingerprint"].as_str().expect("a fingerprint");
+    assert_eq!(report["keys"][0]["fingerprint"], fingerprint);
+    let row = format!(
+        "keywright_key_state{{provider=\"openai\",key=\"{fingerprint}\",state=\"quarantined\",cause=\"revoked_or_rotated\"}} 1"
+    );
+    assert!(metrics.contains(&row), "{row} is not in {metrics}");
 }

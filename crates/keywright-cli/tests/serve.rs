@@ -142,3 +142,38 @@ fn logs_are_json_when_asked() {
         serde_json::from_str::<serde_json::Value>(line).expect("JSON");
     }
 }
+
+#[test]
+fn a_miss_says_what_mends_the_place_that_was_asked() {
+    let cases = [
+        ("env://OPENAI_API_KEY_2", "Set OPENAI_API_KEY_2 in the environment"),
+        ("env://NOPE", "Set NOPE in the environment"),
+        ("file:///run/nowhere/openai", "Put the key into /run/nowhere/openai, readable by its owner alone."),
+        ("dotenv://team.env#TEAM_KEY", "Put the key into team.env as a line `TEAM_KEY=…`"),
+        ("age://keys.age#openai", "keywright keys add openai --store age://keys.age#openai"),
+        ("vault://secret/llm#openai", "Set VAULT_ADDR"),
+        ("cmd://h", "keywright config allow"),
+    ];
+    for (reference, help) in cases {
+        let config = format!("[[provider]]\nid = \"openai\"\nkeys = [\"{reference}\"]\n[helper]\nh = [\"true\"]\n");
+        let place = Place::new().file("keywright.toml", &config);
+        let commands: [&[&str]; 5] = [
+            &["serve", "--check"],
+            &["serve", "--require", "openai"],
+            &["run", "--config", "keywright.toml", "--provider", "openai", "--", "true"],
+            &["doctor", "openai"],
+            &["keys", "test", reference, "--provider", "openai"],
+        ];
+        for command in commands {
+            // Helpers belong to a configuration, which `keys test` does not read.
+            if command[0] == "keys" && reference.starts_with("cmd:") {
+                continue;
+            }
+            let ended = place.run(command);
+            let told = format!("{}{}", ended.stdout, ended.stderr);
+            assert!(told.contains(help), "{command:?} of {reference}: {told}");
+            assert!(!told.contains("Set OPENAI_API_KEY in"), "{command:?} of {reference}: {told}");
+            assert!(!told.contains("set one of OPENAI_API_KEY in"), "{command:?} of {reference}: {told}");
+        }
+    }
+}

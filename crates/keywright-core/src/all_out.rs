@@ -65,6 +65,15 @@ impl Why {
     }
 }
 
+/// Why a key has no value that can be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoValue {
+    /// What its source said, or what is wrong with the value there.
+    pub says: String,
+    /// What mends that, where its source knows.
+    pub fix: Option<Fix>,
+}
+
 /// What is known about a key that is out.
 #[derive(Clone, Copy, Debug)]
 pub struct Out<'a> {
@@ -73,7 +82,7 @@ pub struct Out<'a> {
     /// Where its value is looked for.
     pub source: &'a str,
     /// Why there is no value that can be sent, if there is none.
-    pub miss: Option<&'a str>,
+    pub miss: Option<&'a NoValue>,
     /// The last refusal.
     pub refusal: Option<&'a Diagnosis>,
     /// What the look that followed said.
@@ -85,17 +94,15 @@ pub struct Out<'a> {
 pub struct SourceDown<'a> {
     /// What the source said, with its place.
     pub says: &'a str,
-    /// What to do about it, where that is more than "put the key there".
-    pub help: Option<&'a str>,
+    /// What mends that, where its source knows.
+    pub fix: Option<&'a Fix>,
 }
 
 impl SourceDown<'_> {
     /// The diagnosis of the key's value, with what keeps another one from coming in. `source` is where that is looked for.
     pub fn witness(&self, diagnosis: Diagnosis, source: &str) -> Diagnosis {
-        let mut diagnosis = diagnosis.with_evidence(Witness::Environment, self.to_string());
-        let help = self.help.map(|help| Fix { says: help.to_owned(), command: None });
-        diagnosis.fixes.insert(0, help.unwrap_or_else(|| put_it_there(source)));
-        diagnosis
+        let fix = self.fix.cloned().unwrap_or_else(|| put_it_there(source));
+        diagnosis.with_evidence(Witness::Environment, self.to_string()).mended_by(fix)
     }
 }
 
@@ -109,10 +116,12 @@ impl Out<'_> {
     /// The diagnosis, without the key's history.
     pub fn diagnosis(&self, provider: &ProviderSpec) -> Diagnosis {
         if let Some(miss) = self.miss {
-            let mut diagnosis =
-                Diagnosis::new(&provider.id, self.cause, Confidence::Certain).with_evidence(Witness::Environment, miss);
-            diagnosis.fixes.insert(0, put_it_there(self.source));
-            return diagnosis;
+            let diagnosis = Diagnosis::new(&provider.id, self.cause, Confidence::Certain)
+                .with_evidence(Witness::Environment, &miss.says);
+            return match &miss.fix {
+                Some(fix) => diagnosis.mended_at(fix.clone()),
+                None => diagnosis.mended_by(put_it_there(self.source)),
+            };
         }
         let diagnosis = match self.refusal {
             Some(refusal) if refusal.cause == self.cause => refusal.clone(),

@@ -104,6 +104,30 @@ impl Diagnosis {
         self
     }
 
+    /// Puts what mends this very case before the fixes of the cause.
+    #[must_use]
+    pub fn mended_by(mut self, fix: Fix) -> Self {
+        self.fixes.retain(|other| other.says != fix.says);
+        self.fixes.insert(0, fix);
+        self
+    }
+
+    /// The same for a key that is looked for in a place of its own: nothing reads the provider's usual variable then, so
+    /// what sets that one is left out.
+    #[must_use]
+    pub fn mended_at(mut self, fix: Fix) -> Self {
+        let usual = crate::Catalogue::builtin().provider(&self.provider).and_then(|spec| spec.key_variable());
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let sets = |fix: &Fix| {
+            let words = fix.command.iter().flat_map(|command| command.split(|c| !is_word(c)));
+            usual.is_some_and(|usual| words.clone().any(|word| word == usual))
+        };
+        if !sets(&fix) {
+            self.fixes.retain(|other| !sets(other));
+        }
+        self.mended_by(fix)
+    }
+
     /// Adds other causes that the evidence allows.
     #[must_use]
     pub fn with_alternatives(mut self, causes: impl IntoIterator<Item = (Cause, Confidence)>) -> Self {

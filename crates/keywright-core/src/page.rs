@@ -82,9 +82,18 @@ pub fn exception_page(provider: &str) -> Option<&'static Page> {
 
 /// The fixes of a cause, with this provider's addresses and names filled in.
 pub fn fixes(cause: Cause, provider: &str) -> Vec<Fix> {
-    let fill = |text: &String| fill_in(text, provider);
+    filled(cause, provider, None)
+}
+
+/// The first fix of a cause for a key that stands, or should stand, in this variable and not in the provider's usual one.
+pub fn fix_of_variable(cause: Cause, provider: &str, variable: &str) -> Option<Fix> {
+    filled(cause, provider, Some(variable)).into_iter().next()
+}
+
+fn filled(cause: Cause, provider: &str, variable: Option<&str>) -> Vec<Fix> {
+    let fill = |text: &String| fill_in(text, provider, variable);
     // A command that names the provider's variable is nonsense where no provider is known.
-    let known = Catalogue::builtin().provider(provider).is_some();
+    let known = variable.is_some() || Catalogue::builtin().provider(provider).is_some();
     let fits = |command: &str| known || !command.contains('{');
     cause_page(cause)
         .fixes
@@ -136,12 +145,14 @@ impl Page {
     }
 }
 
-fn fill_in(text: &str, provider: &str) -> String {
+/// Fills in a provider's names; another variable than its usual one where one is given.
+fn fill_in(text: &str, provider: &str, variable: Option<&str>) -> String {
     let spec = Catalogue::builtin().provider(provider);
     let keys_url = spec.and_then(|spec| spec.keys_url.as_deref()).unwrap_or("the provider's dashboard");
     let billing_url = spec.and_then(|spec| spec.billing_url.as_deref()).unwrap_or("the provider's billing page");
     let name = spec.map_or("the provider", |spec| spec.name.as_str());
-    let variable = spec.and_then(|spec| spec.key_variable()).unwrap_or("the key's variable");
+    let usual = || spec.and_then(|spec| spec.key_variable());
+    let variable = variable.or_else(usual).unwrap_or("the key's variable");
     text.replace("{keys_url}", keys_url)
         .replace("{billing_url}", billing_url)
         .replace("{provider}", name)

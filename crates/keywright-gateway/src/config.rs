@@ -28,6 +28,8 @@ pub struct Config {
     pub routes: Vec<RouteSettings>,
     /// Who may call. Empty lets anyone on this machine call.
     pub virtual_keys: Vec<VirtualKeySettings>,
+    /// What works, and probably not as it was meant. Nothing is kept from starting by it.
+    pub warnings: Vec<ConfigProblem>,
 }
 
 /// How the gateway listens, and its limits.

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwapOption;
 use keywright::sources::{Reference, Resolver};
 use keywright::state::{Chronicle, Memory};
-use keywright_core::all_out::Out;
+use keywright_core::all_out::{NoValue, Out};
 use keywright_core::ring::{Backoff, Event, Health, Models, Moment, Standing, Task, step};
 use keywright_core::{Cause, Classified, Diagnosis, Fingerprint, ProviderSpec};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -90,7 +90,7 @@ struct Record {
     /// What the look that followed said.
     look: Option<String>,
     /// Why there is no value.
-    miss: Option<String>,
+    miss: Option<NoValue>,
     /// The source's value, when the provider refuses it while the one before still serves.
     passed_over: Option<PassedOver>,
 }
@@ -346,7 +346,7 @@ impl Key {
         self.chronicle.close();
         self.value.store(None);
         let mut record = self.record();
-        record.miss = Some(why.says.clone());
+        record.miss = Some(NoValue { says: why.says.clone(), fix: why.fix.clone() });
         record.health = Health::Quarantined { cause: why.cause, since: clock::now(), retry_at: clock::now(), round: 0 };
         self.standing.store(pack(record.health), Ordering::Release);
     }
@@ -400,6 +400,11 @@ impl Key {
         why
     }
 
+    /// The value's fingerprint, as metrics and logs tell it; `none` without a value.
+    pub(crate) fn fingerprint(&self) -> String {
+        self.value().map_or_else(|| "none".to_owned(), |value| value.fingerprint.to_string())
+    }
+
     /// The masked value, or where it should be.
     pub(crate) fn masked(&self) -> String {
         self.value().map_or_else(|| "(no value)".to_owned(), |value| value.masked.clone())
@@ -430,7 +435,7 @@ impl Key {
         let out = Out {
             cause,
             source: &self.source(),
-            miss: record.miss.as_deref(),
+            miss: record.miss.as_ref(),
             refusal: record.refusal.as_ref(),
             look: record.look.as_deref(),
         };

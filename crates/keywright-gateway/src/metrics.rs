@@ -179,10 +179,7 @@ fn keys(live: &Live, page: &mut Page) {
         ),
         ("keywright_key_probes_total", "Free questions asked about a key.", |counts| &counts.probes),
     ];
-    let of = |upstream: &Upstream, key: &Key| {
-        let id = key.value().map_or_else(|| "none".to_owned(), |value| value.fingerprint.to_string());
-        format!("provider=\"{}\",key=\"{id}\"", upstream.id)
-    };
+    let of = |upstream: &Upstream, key: &Key| format!("provider=\"{}\",key=\"{}\"", upstream.id, key.fingerprint());
     for (name, help, read) in counters {
         let rows = live.keys().map(|(upstream, key)| {
             (format!("{{{}}}", of(upstream, &key)), whole(read(&key.counts).load(Ordering::Relaxed)))
@@ -205,9 +202,11 @@ fn keys(live: &Live, page: &mut Page) {
         "1 while the source of a key gives nothing that can be used; its last value serves on.",
         rows,
     );
+    let now = clock::now();
     let states = live.keys().map(|(upstream, key)| {
         let health = key.health();
-        let cause = health.cause().map_or("", Cause::slug);
+        let known = key.diagnosis(upstream.spec, now).map(|diagnosis| diagnosis.cause);
+        let cause = known.or(health.cause()).map_or("", Cause::slug);
         (format!("{{{},state=\"{}\",cause=\"{cause}\"}}", of(upstream, &key), health.name()), 1)
     });
     page.family("keywright_key_state", "1 for the state that a key is in.", states);

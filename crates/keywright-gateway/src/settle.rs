@@ -132,25 +132,31 @@ pub(crate) fn announce(shared: &Shared, upstream: &Upstream, key: &Key, change: 
     }
     upstream.changed();
     chronicle(key, change);
-    let cause = change.to.cause().map_or("", Cause::slug);
+    // What callers are told: the history may know more than the refusal did.
+    let diagnosis = key.diagnosis(upstream.spec, clock::now());
+    let known = diagnosis.as_ref().map(|diagnosis| diagnosis.cause);
+    let cause = known.or(change.to.cause()).map_or("", Cause::slug);
+    let fingerprint = key.fingerprint();
     let (from, to) = (change.from.name(), change.to.name());
     match change.to {
         Health::Quarantined { .. } if matches!(change.from, Health::Quarantined { .. }) => {
-            tracing::debug!(provider = upstream.id, key = key.masked(), cause, "key is still out");
+            tracing::debug!(provider = upstream.id, key = key.masked(), fingerprint, cause, "key is still out");
         }
         Health::Quarantined { .. } => {
             shared.wake_keeper.notify_one();
             tracing::warn!(
                 provider = upstream.id,
                 key = key.masked(),
+                fingerprint,
                 place = key.place(),
                 from,
                 to,
                 cause,
+                help = diagnosis.as_ref().and_then(|diagnosis| Some(diagnosis.fixes.first()?.says.as_str())),
                 "key is out"
             );
         }
-        _ => tracing::info!(provider = upstream.id, key = key.masked(), from, to, cause, "key changed"),
+        _ => tracing::info!(provider = upstream.id, key = key.masked(), fingerprint, from, to, cause, "key changed"),
     }
 }
 

@@ -212,7 +212,7 @@ impl Survey {
                 }
             }
             Err(miss) => {
-                let finding = Finding::error(miss.cause(), miss.to_string());
+                let finding = Finding { fix: miss.fix(id), ..Finding::error(miss.cause(), miss.to_string()) };
                 let place = Place::file(reference.to_string());
                 self.findings.push((provider, finding.in_place(&place)));
             }

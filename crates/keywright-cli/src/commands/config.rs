@@ -43,7 +43,7 @@ enum Action {
 /// Say what is wrong with a configuration, and where; exit 2 when something is.
 ///
 /// A misspelt name or a value of the wrong type ends the reading: it is the only problem shown. Once the file can be read, all
-/// other problems are shown together.
+/// other problems are shown together. What works, and probably not as it was meant, is a warning and changes no exit code.
 #[derive(Debug, clap::Args)]
 struct Check {
     /// The file.
@@ -95,14 +95,30 @@ pub(super) fn load(file: &Path, terminal: &Terminal) -> Result<Config, CliError>
 
 fn told(file: &Path, problems: &[ConfigProblem], terminal: &Terminal) -> CliError {
     for problem in problems {
-        tell(file, problem, terminal);
+        tell(file, problem, paint(Role::Error, "error:"), terminal);
     }
     CliError::Config { path: file.to_owned(), problems: problems.len() }
+}
+
+/// What works, and probably not as it was meant, as one event for programs.
+pub(super) fn warnings_event(file: &Path, config: &Config) -> serde_json::Value {
+    json!({
+        "schema": 1, "event": "config_warnings", "level": "WARN",
+        "file": file.display().to_string(), "warnings": listed(&config.warnings),
+    })
+}
+
+/// The same for a person.
+pub(super) fn warn(file: &Path, config: &Config, terminal: &Terminal) {
+    for warning in &config.warnings {
+        tell(file, warning, paint(Role::Warning, "warning:"), terminal);
+    }
 }
 
 fn check(args: &Check, terminal: &Terminal) -> Result<Exit, CliError> {
     if !args.json {
         let config = Config::check(&read(&args.file)?).map_err(|problems| told(&args.file, &problems, terminal))?;
+        warn(&args.file, &config, terminal);
         let providers = count(config.providers.len(), "provider");
         let keys = config.providers.iter().map(|provider| provider.keys.len()).sum();
         terminal.out(format_args!(
@@ -115,20 +131,25 @@ fn check(args: &Check, terminal: &Terminal) -> Result<Exit, CliError> {
         ))?;
         return Ok(Exit::Healthy);
     }
-    let problems = Config::check(&read(&args.file)?).err().unwrap_or_default();
-    let list: Vec<_> = problems
-        .iter()
-        .map(|problem| {
-            json!({
-                "line": problem.line, "column": problem.column,
-                "message": problem.message, "help": problem.help,
-            })
-        })
-        .collect();
+    let (problems, warnings) = match Config::check(&read(&args.file)?) {
+        Ok(config) => (Vec::new(), config.warnings),
+        Err(problems) => (problems, Vec::new()),
+    };
     terminal.out_json(&json!({
-        "schema": 1, "file": args.file.display().to_string(), "ok": list.is_empty(), "problems": list,
+        "schema": 1, "file": args.file.display().to_string(), "ok": problems.is_empty(),
+        "problems": listed(&problems), "warnings": listed(&warnings),
     }))?;
-    Ok(if list.is_empty() { Exit::Healthy } else { Exit::Usage })
+    Ok(if problems.is_empty() { Exit::Healthy } else { Exit::Usage })
+}
+
+fn listed(problems: &[ConfigProblem]) -> Vec<serde_json::Value> {
+    let object = |problem: &ConfigProblem| {
+        json!({
+            "line": problem.line, "column": problem.column,
+            "message": problem.message, "help": problem.help,
+        })
+    };
+    problems.iter().map(object).collect()
 }
 
 fn init(args: &Init, terminal: &Terminal) -> Result<Exit, CliError> {
@@ -152,11 +173,15 @@ fn init(args: &Init, terminal: &Terminal) -> Result<Exit, CliError> {
 }
 
 fn read(file: &Path) -> Result<String, CliError> {
-    std::fs::read_to_string(file).map_err(|source| CliError::Read { path: file.to_owned(), source })
+    std::fs::read_to_string(file).map_err(|source| CliError::Read {
+        path: file.to_owned(),
+        source,
+        absent: Some("check the path, or make one with `keywright config init`"),
+    })
 }
 
-fn tell(file: &Path, problem: &ConfigProblem, terminal: &Terminal) {
-    terminal.tell(format_args!("{} {}", paint(Role::Error, "error:"), problem.message));
+fn tell(file: &Path, problem: &ConfigProblem, head: impl std::fmt::Display, terminal: &Terminal) {
+    terminal.tell(format_args!("{head} {}", problem.message));
     let place = [problem.line, problem.column]
         .iter()
         .flatten()

@@ -118,11 +118,13 @@ impl Told {
         let Found { line, again, left_out, mut diagnosis, .. } = found;
         if again > 0 {
             let times = match (again, left_out) {
-                (1, false) => "once more".to_owned(),
+                (1, false) => "again".to_owned(),
                 (_, false) => format!("{again} more times"),
+                (1, true) => "at least once more".to_owned(),
                 (_, true) => format!("at least {again} more times"),
             };
-            diagnosis = diagnosis.with_evidence(Witness::Text, format!("the text says so {times}"));
+            let says = format!("the same message stands {times} further down");
+            diagnosis = diagnosis.with_evidence(Witness::Text, says);
         }
         Self { place: format!("{name}:{line}"), diagnosis }
     }

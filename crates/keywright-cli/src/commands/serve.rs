@@ -12,7 +12,7 @@ use keywright_gateway::{Config, FileWatch, Gateway, StartError, StartOptions};
 use serde_json::{Value, json};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::config::{DEFAULT_FILE, load};
+use super::config::{self, DEFAULT_FILE, load};
 use crate::asking::{self, Attendant};
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -81,6 +81,7 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
 }
 
 async fn serve(args: &Args, config: Config, mut file: FileWatch, terminal: &Terminal) -> Result<Exit, CliError> {
+    warn(&config, args, terminal);
     let resolver = Resolver::process();
     let memory = args.forget.open(&config.gateway, &resolver, terminal);
     let report = look::keys(&config, args.gate.live, &resolver, memory.as_ref(), terminal).await;
@@ -169,6 +170,14 @@ fn tell(args: &Args, terminal: &Terminal, event: impl Fn() -> Value, words: impl
     }
 }
 
+/// What in the configuration works, and probably not as it was meant.
+fn warn(config: &Config, args: &Args, terminal: &Terminal) {
+    if !config.warnings.is_empty() {
+        let file = &args.config;
+        tell(args, terminal, || config::warnings_event(file, config), || config::warn(file, config, terminal));
+    }
+}
+
 /// Whether each provider that has keys has a usable one.
 fn every_provider_can_serve(config: &Config, report: &KeyReport) -> bool {
     config.providers.iter().filter(|provider| !provider.keys.is_empty()).all(|provider| {
@@ -203,6 +212,7 @@ async fn reload(gateway: &Gateway, args: &Args, resolver: &Resolver, memory: Opt
             return kept(terminal);
         }
     };
+    warn(&config, args, terminal);
     resolver.forget();
     let report = look::keys(&config, false, resolver, memory, terminal).await;
     tell(args, terminal, || report.event(), || report.tell(terminal));

@@ -139,13 +139,12 @@ impl Finding {
             Severity::Note => Confidence::Possible,
         };
         let place = self.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
-        let mut diagnosis = Diagnosis::new(provider, self.cause, confidence)
+        let diagnosis = Diagnosis::new(provider, self.cause, confidence)
             .with_evidence(Witness::Environment, format!("{place}{}", self.says));
-        if let Some(fix) = &self.fix {
-            diagnosis.fixes.retain(|other| other.says != fix.says);
-            diagnosis.fixes.insert(0, fix.clone());
+        match &self.fix {
+            Some(fix) => diagnosis.mended_by(fix.clone()),
+            None => diagnosis,
         }
-        diagnosis
     }
 }
 

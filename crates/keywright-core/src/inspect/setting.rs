@@ -1,7 +1,6 @@
 //! One variable that is set somewhere, and the order in which places win.
 
 use super::{Finding, Mend, Place, Severity, inspect_at};
-use crate::cause::Cause;
 use crate::diagnosis::Fix;
 use crate::provider::ProviderSpec;
 use crate::secret::Secret;
@@ -89,7 +88,7 @@ impl Setting {
                 says: format!("Let Keywright write the value of `{}` as it was meant.", self.name),
                 command: Some("keywright doctor --fix".to_owned()),
             }),
-            (Holder::Environment, None) => self.fix_of_page(finding.cause, provider),
+            (Holder::Environment, None) => crate::page::fix_of_variable(finding.cause, &provider.id, &self.name),
             (Holder::Dotenv | Holder::Other, _) => Some(Fix {
                 says: format!("Put the right value of `{}` into {}.", self.name, self.place),
                 command: None,
@@ -116,14 +115,5 @@ impl Setting {
             ),
         };
         Fix { says: says.to_owned(), command: Some(format!("export {name}=\"$({filter})\"")) }
-    }
-
-    /// The page's first fix, for this variable instead of the provider's usual one.
-    fn fix_of_page(&self, cause: Cause, provider: &ProviderSpec) -> Option<Fix> {
-        let mut fix = crate::page::fixes(cause, &provider.id).into_iter().next()?;
-        if let Some(usual) = provider.key_variable() {
-            fix.command = fix.command.map(|command| command.replace(usual, &self.name));
-        }
-        Some(fix)
     }
 }

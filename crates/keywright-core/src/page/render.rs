@@ -80,8 +80,8 @@ fn quick_fix(page: &Page) -> String {
 
 fn all_fixes(page: &Page) -> Vec<Fix> {
     let own = page.fixes.iter().map(|fix| Fix {
-        says: fill_in(&fix.says, page.names_of()),
-        command: fix.command.as_deref().map(|command| fill_in(command, page.names_of())),
+        says: fill_in(&fix.says, page.names_of(), None),
+        command: fix.command.as_deref().map(|command| fill_in(command, page.names_of(), None)),
     });
     own.chain(page.causes.iter().flat_map(|cause| fixes(*cause, page.names_of()))).collect()
 }
@@ -154,7 +154,7 @@ fn fill(page: &Page, text: &str) -> String {
             .replace("{package}", &sdk.package),
         None => text.to_owned(),
     };
-    fill_in(&text, page.names_of())
+    fill_in(&text, page.names_of(), None)
 }
 
 /// Each version that the snippets were run with, and what they did.

@@ -137,6 +137,12 @@ impl Finding {
     pub(super) fn found(&self) -> Found {
         let provider = self.provider.as_deref().unwrap_or(UNNAMED);
         let mut diagnosis = Diagnosis::new(provider, self.cause, self.confidence);
+        // The program goes on asking whoever answered: it is their key that mends it, not another one of the key's owner.
+        if self.cause == Cause::WrongProviderKey
+            && let Some(answered) = self.answered_by
+        {
+            diagnosis.fixes = crate::page::fixes(self.cause, answered);
+        }
         if let Some(verdict) = self.verdict {
             diagnosis.verdict = verdict;
         }

@@ -186,7 +186,9 @@ fn unseen(diagnosis: &mut Diagnosis, clues: &Clues, here: &Here<'_>) {
 /// What is wrong with a key here is the cause, if the text allows it.
 fn narrow(diagnosis: &mut Diagnosis, key: &KeyHere<'_>, surest: Confidence) {
     let Some(worst) = key.findings.iter().find(|finding| finding.severity == Severity::Error) else {
-        return;
+        // What is merely strange about it proves nothing; it confirms what the text says for itself.
+        let same = key.findings.iter().find(|finding| finding.cause == diagnosis.cause);
+        return same.into_iter().for_each(|finding| add(diagnosis, finding));
     };
     if allows(diagnosis, worst.cause) {
         let confidence = if worst.cause == diagnosis.cause { surest } else { Confidence::Likely };

@@ -227,9 +227,10 @@ struct RawKeyTable {
     /// The project it belongs to.
     #[serde(default)]
     project: Option<String>,
-    /// Its share of requests.
+    /// Its share of requests; 0, as without one, for "only when the others cannot" once another key has a weight.
     #[serde(default)]
-    weight: u32,
+    #[schemars(with = "u32", extend("default" = 0))]
+    weight: Option<u32>,
     /// What it means that its source has no value; as `sources.if_missing` when left out.
     #[serde(default)]
     if_missing: Option<IfMissing>,
@@ -259,6 +260,14 @@ impl<'de> Deserialize<'de> for RawKey {
 }
 
 impl RawKey {
+    /// The share that was written, if one was.
+    const fn weight(&self) -> Option<u32> {
+        match self {
+            Self::Reference(_) => None,
+            Self::Table(table) => table.weight,
+        }
+    }
+
     fn settings(self, if_missing: IfMissing) -> KeySettings {
         match self {
             Self::Reference(reference) => KeySettings { if_missing, ..KeySettings::new(reference) },
@@ -266,7 +275,7 @@ impl RawKey {
                 reference: table.r#ref,
                 account: table.account,
                 project: table.project,
-                weight: table.weight,
+                weight: table.weight.unwrap_or(0),
                 if_missing: table.if_missing.unwrap_or(if_missing),
             },
         }

@@ -33,7 +33,8 @@ impl Key {
         if self.trouble.begin(why)
             && let Some(value) = self.value()
         {
-            let (key, says, help) = (&value.masked, &why.says, why.help());
+            let (key, says) = (&value.masked, &why.says);
+            let help = why.fix.as_ref().map(|fix| fix.says.as_str());
             tracing::warn!(provider, key, why = says, help, "the source gives no key now; this one serves on");
         }
     }

@@ -5,7 +5,7 @@ use keywright::credential;
 use keywright::sources::{Found, Miss, Reference, Resolver};
 use keywright::state::Memory;
 use keywright_core::all_out::SourceDown;
-use keywright_core::{Cause, Fingerprint, ProviderSpec, Secret};
+use keywright_core::{Cause, Fingerprint, Fix, ProviderSpec, Secret};
 
 use crate::stand_in::{self, StandIn};
 
@@ -27,13 +27,15 @@ pub(crate) struct KeyValue {
 pub(crate) struct Unreadable {
     pub(crate) cause: Cause,
     pub(crate) says: String,
+    /// What mends that, where its source knows.
+    pub(crate) fix: Option<Fix>,
     /// What the source said, when it gave nothing.
     miss: Option<Miss>,
 }
 
 impl Unreadable {
     fn of(cause: Cause, says: String) -> Self {
-        Self { cause, says, miss: None }
+        Self { cause, says, fix: None, miss: None }
     }
 
     /// Whether the source says that it has no key, rather than that it cannot be asked or holds something else.
@@ -41,14 +43,9 @@ impl Unreadable {
         self.miss.as_ref().is_some_and(|miss| !miss.is_outage())
     }
 
-    /// What to do about it, where that is more than "put the key there".
-    pub(crate) fn help(&self) -> Option<&'static str> {
-        self.miss.as_ref()?.help()
-    }
-
-    /// The same for the report on a key whose value serves, or was refused.
+    /// What is told of a key whose value serves, or was refused.
     pub(crate) fn as_source_down(&self) -> SourceDown<'_> {
-        SourceDown { says: &self.says, help: self.help() }
+        SourceDown { says: &self.says, fix: self.fix.as_ref() }
     }
 
     /// The cause, as far as the source tells it.
@@ -77,7 +74,7 @@ pub(crate) async fn read(
 }
 
 pub(super) fn prepared(read: Result<Found, Miss>, spec: &ProviderSpec) -> Result<KeyValue, Unreadable> {
-    let found = read.map_err(unreadable)?;
+    let found = read.map_err(|miss| unreadable(miss, spec))?;
     prepare(found.secret, found.place, spec, None)
 }
 
@@ -102,6 +99,7 @@ pub(crate) fn prepare(
     })
 }
 
-fn unreadable(miss: Miss) -> Unreadable {
-    Unreadable { cause: Cause::MissingKey, says: miss.to_string(), miss: Some(miss) }
+fn unreadable(miss: Miss, spec: &ProviderSpec) -> Unreadable {
+    let (says, fix) = (miss.to_string(), miss.fix(&spec.id));
+    Unreadable { cause: Cause::MissingKey, says, fix, miss: Some(miss) }
 }

@@ -2,6 +2,7 @@
 
 mod clouds;
 mod error;
+mod fix;
 mod parse;
 mod stores;
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use keywright_core::{Cause, Dotenv, Secret};
+use keywright_core::{Cause, Dotenv, Fix, Secret};
 
 use super::dotenv::DotenvFile;
 use super::env::Environment;
@@ -48,6 +48,8 @@ pub struct Found {
 pub struct Miss {
     /// In the order of asking.
     pub asked: Vec<Asked>,
+    /// The reference that led to nothing; `None` where several places were searched.
+    pub reference: Option<Box<Reference>>,
 }
 
 /// One place that was asked in vain.
@@ -63,7 +65,11 @@ impl Miss {
     /// A miss of one place.
     pub fn of(place: impl Into<String>, why: SourceError) -> Self {
         let place = place.into();
-        Self { asked: vec![Asked { place, why }] }
+        Self { asked: vec![Asked { place, why }], reference: None }
+    }
+
+    fn at(reference: &Reference, place: String, why: SourceError) -> Self {
+        Self { reference: Some(Box::new(reference.clone())), ..Self::of(place, why) }
     }
 
     /// The cause: the most telling of what the places said.
@@ -80,9 +86,9 @@ impl Miss {
         !self.asked.is_empty() && self.asked.iter().all(|asked| asked.why.is_outage())
     }
 
-    /// What to do about it: the help of the first place that has some.
-    pub fn help(&self) -> Option<&'static str> {
-        self.asked.iter().find_map(|asked| asked.why.help())
+    /// What to do so that a key of the provider is found by this reference; `None` where several places were searched.
+    pub fn fix(&self, provider: &str) -> Option<Fix> {
+        self.reference.as_ref()?.fix(self.asked.first()?.why, provider)
     }
 }
 
@@ -191,8 +197,8 @@ impl Resolver {
                     secret: reading.secret,
                     reference: reference.clone(),
                 }),
-                Ok(None) => Err(Miss::of(source.place(name, None), SourceError::NotSet)),
-                Err(why) => Err(Miss::of(source.place(name, None), why)),
+                Ok(None) => Err(Miss::at(reference, source.place(name, None), SourceError::NotSet)),
+                Err(why) => Err(Miss::at(reference, source.place(name, None), why)),
             }
         })
     }

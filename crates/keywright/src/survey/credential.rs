@@ -47,8 +47,13 @@ pub enum Standing {
 impl Credential {
     /// A key that a configuration names.
     pub(super) fn configured(provider: &'static ProviderSpec, found: Found, now: Option<u64>) -> Self {
+        let name = found.reference.to_string();
         let setting = Setting {
-            name: found.reference.to_string(),
+            // A fix names the variable as a shell knows it.
+            name: match &found.reference {
+                Reference::Env { name: variable } => variable.clone(),
+                _ => name.clone(),
+            },
             value: found.secret.clone(),
             place: Place::file(found.place),
             holder: match super::holder(&found.reference) {
@@ -60,7 +65,7 @@ impl Credential {
             names_of: provider,
             leads_to: provider,
             findings: setting.inspect(provider, now),
-            name: setting.name,
+            name,
             place: setting.place,
             reference: found.reference,
             secret: found.secret,

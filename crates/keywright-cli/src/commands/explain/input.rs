@@ -9,7 +9,7 @@ use crate::error::CliError;
 
 /// Hands an input over piece by piece, and says what to call it: its name, without anything a terminal would obey.
 pub(super) fn each_chunk(path: &Path, take: impl FnMut(&[u8])) -> Result<String, CliError> {
-    let failed = |source| CliError::Read { path: path.to_owned(), source };
+    let failed = |source| CliError::Read { path: path.to_owned(), source, absent: Some(ABSENT) };
     if path.as_os_str() == "-" {
         copy(io::stdin().lock(), None, take).map_err(failed)?;
         return Ok("stdin".to_owned());
@@ -75,6 +75,7 @@ impl Progress {
     }
 }
 
+const ABSENT: &str = "check the path; `-` reads standard input, and `keywright pages list` has the names of all causes";
 const CHUNK: usize = 256 * 1024;
 const PATIENCE: Duration = Duration::from_millis(500);
 const BEAT: Duration = Duration::from_millis(100);

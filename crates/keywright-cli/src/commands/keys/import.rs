@@ -110,13 +110,8 @@ type Line = (Option<usize>, String, Secret);
 
 /// Line, name and value of everything in the file.
 fn entries(file: &Path, terminal: &Terminal) -> Result<Vec<Line>, CliError> {
-    let unreadable = |source: std::io::Error| match source.kind() {
-        std::io::ErrorKind::NotFound => CliError::Usage {
-            message: format!("cannot read `{}`: {source}", file.display()),
-            help: Some("check the path: a `.env` file, or a JSON object of keys".to_owned()),
-        },
-        _ => CliError::Read { path: file.to_owned(), source },
-    };
+    let absent = Some("check the path: a `.env` file, or a JSON object of keys");
+    let unreadable = |source| CliError::Read { path: file.to_owned(), source, absent };
     let metadata = std::fs::metadata(file).map_err(unreadable)?;
     if !metadata.is_file() || metadata.len() > LARGEST_BYTES {
         let source = std::io::Error::other("not a regular file, or far too large for keys");

@@ -96,10 +96,10 @@ fn is_ours(folder: &Path) -> Result<bool, CliError> {
     let in_the_way = || CliError::NotOurs { path: folder.to_owned() };
     match std::fs::symlink_metadata(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(source) => Err(CliError::Read { path: folder.to_owned(), source }),
+        Err(source) => Err(CliError::Read { path: folder.to_owned(), source, absent: None }),
         Ok(there) if !there.is_dir() => Err(in_the_way()),
         Ok(_) => {
-            let read = |source| CliError::Read { path: folder.to_owned(), source };
+            let read = |source| CliError::Read { path: folder.to_owned(), source, absent: None };
             let empty = std::fs::read_dir(folder).map_err(read)?.next().is_none();
             let marked = std::fs::read(folder.join(MARK)).is_ok_and(|mark| mark == MARK_TEXT.as_bytes());
             if empty || marked { Ok(true) } else { Err(in_the_way()) }

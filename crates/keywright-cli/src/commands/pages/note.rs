@@ -104,7 +104,7 @@ fn standard_input() -> Result<Vec<u8>, CliError> {
     let limit = u64::try_from(2 * NoteText::LIMIT_BYTES + 1).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
     let read = std::io::stdin().lock().take(limit).read_to_end(&mut bytes);
-    read.map_err(|source| CliError::Read { path: "-".into(), source })?;
+    read.map_err(|source| CliError::Read { path: "-".into(), source, absent: None })?;
     Ok(bytes)
 }
 

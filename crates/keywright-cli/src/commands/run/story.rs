@@ -11,6 +11,7 @@ use crate::diagnosis;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::gate::{self, Gate, Kept, Searched};
+use crate::key_report::KeySeen;
 use crate::terminal::{Role, Terminal, paint};
 
 /// How to tell it.
@@ -65,22 +66,28 @@ fn tell_places(rings: &Rings, terminal: &Terminal) {
 /// No key can be used: told with the diagnosis, and the program is not started.
 pub(super) fn no_key(rings: &Rings, telling: Telling, terminal: &Terminal) -> Result<Exit, CliError> {
     let specs: Vec<_> = rings.doors.iter().filter_map(|door| Catalogue::builtin().provider(&door.names_of)).collect();
-    let variables: Vec<&str> = specs.iter().filter_map(|spec| spec.key_variable()).collect();
+    // A provider whose keys the configuration names is asked nowhere else.
+    let searched_for = specs.iter().filter(|spec| rings.asked.iter().any(|(provider, _)| *provider == spec.id));
+    let variables: Vec<&str> = searched_for.filter_map(|spec| spec.key_variable()).collect();
     // A vault that may hold the key, and that only its passphrase opens, is the first thing to mend.
     let opens = rings.unopened.iter().find(|why| why.wants_passphrase()).and_then(StoreError::mend);
     let diagnosis = rings.keys.is_empty().then(|| {
         let cause = rings.hints.first().map_or(Cause::MissingKey, |(_, hint)| hint.cause);
         let provider = specs.first().map_or("unknown", |spec| spec.id.as_str());
-        let mut diagnosis = evidence(rings, Diagnosis::new(provider, cause, Confidence::Certain));
-        if let Some(opens) = &opens {
-            diagnosis.fixes.insert(0, Fix { says: format!("The key vault is locked. {opens}"), command: None });
-        }
-        diagnosis
+        let diagnosis = evidence(rings, Diagnosis::new(provider, cause, Confidence::Certain));
+        let first = rings.missing.iter().filter(|key| key.provider == provider).find_map(KeySeen::fix);
+        let diagnosis = first.into_iter().fold(diagnosis, Diagnosis::mended_at);
+        let opens = opens.iter().map(|opens| Fix { says: format!("The key vault is locked. {opens}"), command: None });
+        opens.fold(diagnosis, Diagnosis::mended_by)
     });
     let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
-    let set = || {
-        let variables = variables.join(", ");
-        format!("set one of {variables} in the environment or in `.env`, or store one with `keywright keys add`")
+    let one = if variables.len() == 1 { "" } else { "one of " };
+    let set = || match &*variables {
+        [] => "each key that the configuration names is told above, with what mends it".to_owned(),
+        names => format!(
+            "set {one}{} in the environment or in `.env`, or store one with `keywright keys add`",
+            names.join(", ")
+        ),
     };
     let error = CliError::NoKey {
         providers: names.join(", "),
@@ -121,6 +128,10 @@ fn searched_for(provider: &str, rings: &Rings) -> Searched {
 
 /// Where keys were looked for.
 fn searched(rings: &Rings) -> String {
+    if rings.asked.is_empty() && !rings.missing.is_empty() {
+        let references: Vec<&str> = rings.missing.iter().map(|key| key.reference.as_str()).collect();
+        return references.join(", then ");
+    }
     let files = rings.files.iter().map(|(path, file)| match file {
         Ok(_) => path.display().to_string(),
         Err(why) => format!("{} ({why})", path.display()),

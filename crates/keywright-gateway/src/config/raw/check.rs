@@ -19,6 +19,7 @@ struct Check<'t> {
     text: &'t str,
     files: Files,
     problems: Vec<ConfigProblem>,
+    warnings: Vec<ConfigProblem>,
 }
 
 /// Whether the files that a configuration names are opened when it is checked.
@@ -42,7 +43,7 @@ impl Check<'_> {
 
 impl RawConfig {
     pub(in crate::config) fn checked(self, text: &str, files: Files) -> Result<Config, Vec<ConfigProblem>> {
-        let mut check = Check { text, files, problems: Vec::new() };
+        let mut check = Check { text, files, problems: Vec::new(), warnings: Vec::new() };
         check_listen(&self.gateway, self.virtual_key.is_empty(), &mut check);
         let sources = self.sources.settings(helpers(self.helper, &mut check));
         let if_missing = self.sources.if_missing;
@@ -54,7 +55,7 @@ impl RawConfig {
         let gateway = self.gateway.settings();
         check_tls(&gateway, &mut check);
         if check.problems.is_empty() {
-            Ok(Config { gateway, sources, providers, routes, virtual_keys })
+            Ok(Config { gateway, sources, providers, routes, virtual_keys, warnings: check.warnings })
         } else {
             Err(check.problems)
         }
@@ -127,6 +128,7 @@ fn provider(raw: RawProvider, if_missing: IfMissing, check: &mut Check<'_>) -> P
         let help = near.map(|near| format!("did you mean `{near}`?"));
         check.problem(&raw.id, format!("unknown provider `{}`", raw.id.get_ref()), help);
     }
+    check_weights(&raw, check);
     let keys = raw.keys.into_iter().map(|key| self::key(key, if_missing, check)).collect();
     let settings = ProviderSettings {
         id: raw.id.into_inner(),
@@ -147,6 +149,26 @@ fn provider(raw: RawProvider, if_missing: IfMissing, check: &mut Check<'_>) -> P
         check.problem(path, error.to_string(), Some(FROM_WORKING_DIRECTORY.to_owned()));
     }
     settings
+}
+
+/// As soon as one key has a weight, those without one get no share at all. Who wants that writes 0.
+fn check_weights(provider: &RawProvider, check: &mut Check<'_>) {
+    let weights = || provider.keys.iter().map(|key| key.get_ref().weight());
+    let without = weights().filter(Option::is_none).count();
+    let Some(first) = provider.keys.iter().find(|key| key.get_ref().weight().is_none()) else {
+        return;
+    };
+    if !weights().any(|weight| weight.is_some_and(|weight| weight > 0)) {
+        return;
+    }
+    let have = if without == 1 { "has" } else { "have" };
+    let message = format!(
+        "{without} of {} keys of `{}` {have} no weight: keys without a weight serve only when the others cannot",
+        provider.keys.len(),
+        provider.id.get_ref(),
+    );
+    let help = "give each of them a `weight` too, or write `weight = 0` where that is meant".to_owned();
+    check.warnings.push(ConfigProblem::at(check.text, Some(first.span().start), message, Some(help)));
 }
 
 fn key(raw: Spanned<RawKey>, if_missing: IfMissing, check: &mut Check<'_>) -> KeySettings {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use keywright_core::all_out::NoValue;
 use keywright_core::ring::{Backoff, Event, Health, Models, Moment, Standing, step};
 use keywright_core::{Bench, Diagnosis, Fingerprint, ProviderSpec};
 
@@ -31,7 +32,7 @@ pub(super) struct State {
     /// The last refusal, as its diagnosis.
     pub(super) refusal: Option<Diagnosis>,
     /// Why there is no value.
-    pub(super) miss: Option<String>,
+    pub(super) miss: Option<NoValue>,
     pub(super) models: Models,
     /// Whether the one request that probation allows is under way.
     on_trial: bool,
@@ -326,7 +327,7 @@ impl Key {
         self.chronicle.close();
         let mut state = self.state();
         state.value = None;
-        state.miss = Some(why.says);
+        state.miss = Some(NoValue { says: why.says, fix: why.fix });
         state.health = Health::Quarantined { cause: why.cause, since: now, retry_at: now, round: 0 };
     }
 

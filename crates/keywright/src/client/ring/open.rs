@@ -98,11 +98,12 @@ impl Useless {
     fn of(provider: &ProviderSpec, why: Unsendable) -> Self {
         let diagnosis = Diagnosis::new(&provider.id, why.cause, Confidence::Certain)
             .with_evidence(Witness::Environment, why.says.clone());
+        let diagnosis = why.fix.clone().into_iter().fold(diagnosis, Diagnosis::mended_at);
         Self { why, diagnosis }
     }
 
     fn found(provider: &ProviderSpec, finding: Finding, place: &str) -> Self {
-        let why = Unsendable { cause: finding.cause, says: format!("{place}: {}", finding.says) };
+        let why = Unsendable::of(finding.cause, format!("{place}: {}", finding.says));
         Self { why, diagnosis: finding.in_place(&Place::file(place)).diagnosis(&provider.id) }
     }
 }
@@ -205,7 +206,7 @@ impl Opening {
             Ok(Found { secret, place, .. }) => Some(self.inspected(given(secret, place))),
             Err(miss) => {
                 let recalled = recalled(memory, self.provider, reference, &miss).await;
-                let why = Unsendable { cause: miss.cause(), says: miss.to_string() };
+                let why = Unsendable::missed(&miss, &self.provider.id);
                 if let Some(value) = &recalled {
                     let (key, place) = (value.secret.masked(), &value.place);
                     tracing::warn!(

@@ -70,7 +70,7 @@ impl Ring {
             Some(_) => {}
             None => match recalled(self.0.memory.as_ref(), self.0.provider, reference, miss).await {
                 Some(value) => self.serve_instead(key, value, &miss.to_string()),
-                None => key.lose(Unsendable { cause: miss.cause(), says: miss.to_string() }, now()),
+                None => key.lose(Unsendable::missed(miss, &self.0.provider.id), now()),
             },
         }
     }

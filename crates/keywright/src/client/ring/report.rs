@@ -26,7 +26,7 @@ impl Key {
             Health::Suspect { cause, since } | Health::Quarantined { cause, since, .. } => (cause, since),
             Health::Active | Health::CoolingDown { .. } | Health::Probation { .. } => return None,
         };
-        let (miss, refusal) = (state.miss.as_deref(), state.refusal.as_ref());
+        let (miss, refusal) = (state.miss.as_ref(), state.refusal.as_ref());
         let out = Out { cause, source: &self.source, miss, refusal, look: None };
         let diagnosis = out.diagnosis(provider);
         let (served, last_served) = (state.served, state.last_served);

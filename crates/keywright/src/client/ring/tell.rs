@@ -152,8 +152,16 @@ impl Attempts {
         let (backoff, cause) = (&self.ring.0.policy.backoff, refusal.classified.cause);
         let went_out = used.key.refused(used.value.fingerprint, refusal, backoff, now);
         if went_out {
-            let (key, slug) = (used.value.secret.masked(), cause.slug());
-            tracing::warn!(provider = refusal.provider.id, key, place = used.value.place, cause = slug, "key is out");
+            let diagnosis = used.key.diagnosis(refusal.provider, now);
+            tracing::warn!(
+                provider = refusal.provider.id,
+                key = used.value.secret.masked(),
+                fingerprint = %used.value.fingerprint,
+                place = used.value.place,
+                cause = diagnosis.as_ref().map_or(cause, |diagnosis| diagnosis.cause).slug(),
+                help = diagnosis.as_ref().and_then(|diagnosis| Some(diagnosis.fixes.first()?.says.as_str())),
+                "key is out"
+            );
         }
         if cause.bench() == Bench::Account
             && let Some(account) = used.key.account.as_deref()
