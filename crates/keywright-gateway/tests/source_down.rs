@@ -12,14 +12,26 @@ use keywright_core::ring::Health;
 use keywright_emulator::KeyState;
 use keywright_gateway::KeyReport;
 
-/// A name, what becomes of the file, the cause, and words of what the source says.
-type Broken = (&'static str, fn(&Path), &'static str, &'static str);
+/// A name, what becomes of the file, the cause, words of what the source says, and how the fix begins.
+type Broken = (&'static str, fn(&Path), &'static str, &'static str, &'static str);
 
 const BROKEN: [Broken; 4] = [
-    ("deleted", |path| fs::remove_file(path).expect("removed"), "missing_key", "no such file"),
-    ("emptied", |path| fs::write(path, "").expect("written"), "empty_key", "is set and empty"),
-    ("two lines", two_lines, "whitespace_or_newline", "openai-one1"),
-    ("a directory", a_directory, "missing_key", "it is a directory"),
+    ("deleted", |path| fs::remove_file(path).expect("removed"), "missing_key", "no such file", "Put the key into /"),
+    (
+        "emptied",
+        |path| fs::write(path, "").expect("written"),
+        "empty_key",
+        "is set and empty",
+        "Put a working key where the configuration looks for it: file://",
+    ),
+    (
+        "two lines",
+        two_lines,
+        "whitespace_or_newline",
+        "openai-one1",
+        "Put a working key where the configuration looks for it: file://",
+    ),
+    ("a directory", a_directory, "missing_key", "it is a directory", "Name the file in it "),
 ];
 
 fn two_lines(path: &Path) {
@@ -49,7 +61,7 @@ async fn begin() -> Stage {
 
 #[tokio::test]
 async fn a_source_that_fails_is_told_and_its_key_serves_on() {
-    for (name, make_broken, cause, says) in BROKEN {
+    for (name, make_broken, cause, says, mends) in BROKEN {
         let stage = begin().await;
         assert_eq!(key_of(&stage).source_down, None);
         assert!(metric(&stage).await.ends_with(",cause=\"\"} 0"));
@@ -71,10 +83,8 @@ async fn a_source_that_fails_is_told_and_its_key_serves_on() {
         for words in ["sk-proj-…one1", "its source gives no key now: ", says] {
             assert!(text.contains(words), "{name}: {words}: {text}");
         }
-        assert!(
-            text.contains("Fix: Put a working key where the configuration looks for it: file://"),
-            "{name}: {text}"
-        );
+        let fix = text.split_once("Fix: ").map(|(_, fix)| fix).expect("what to do");
+        assert!(fix.starts_with(mends), "{name}: {text}");
         assert!(!text.contains(&key("openai", "one1")[20..40]), "{name}: {text}");
 
         if path.is_dir() {

@@ -148,9 +148,10 @@ async fn a_key_that_was_refused_is_left_alone_until_its_wait_is_over_and_then_on
     }
     assert_eq!(world.asked.join(" "), "AAAA BBBB BBBB BBBB");
     // Still refused: out for twice as long.
-    let later = start.after(Duration::from_secs(11));
+    let wait = Policy::default().backoff.first + Duration::from_millis(100);
+    let later = start.after(wait);
     world.asked.clear();
-    for at in [later, later.after(Duration::from_secs(11))] {
+    for at in [later, later.after(wait)] {
         assert!(matches!(world.chat(&ring, at).await, End::Delivered));
     }
     assert_eq!(world.asked.join(" "), "AAAA BBBB BBBB");
