@@ -117,8 +117,8 @@ def test_each_trouble_with_an_age_file_has_its_words(tmp_path: pathlib.Path) -> 
         (place.reference, {"KEYWRIGHT_AGE_IDENTITY": str(tmp_path / "nonsense")}, "cannot be used", "age-keygen"),
         (place.reference, {"KEYWRIGHT_AGE_IDENTITY": str(tmp_path / "gone")}, "cannot be used", "age-keygen"),
         (f"age://{place.path}#gone", place.environment, "not set", None),
-        (f"age://{tmp_path}/plain.age#openai", place.environment, "it is not an age file", None),
-        (f"age://{tmp_path}/cut.age#openai", place.environment, "age file", None),
+        (f"age://{tmp_path}/plain.age#openai", place.environment, "it is not an age file", "Name a file that age wrote"),
+        (f"age://{tmp_path}/cut.age#openai", place.environment, "it is damaged", "Take it from a backup"),
     ]:
         found = check(tmp_path, reference, environment)
         assert says in found["place"], found
