@@ -13,6 +13,29 @@ import typing
 import harness
 
 
+"""What is asked when the last key is refused, and when the pasted one works."""
+PROMPT = "Paste a key for OpenAI"
+KEEP = "Keep it in the key vault for next time? [y/N]"
+
+
+class Revoked(typing.NamedTuple):
+    """A folder for programs, a key that is revoked, and one that is fresh."""
+
+    emulator: harness.Emulator
+    folder: pathlib.Path
+    dead: str
+    fresh: str
+
+    @classmethod
+    def at(cls, emulator: harness.Emulator, folder: pathlib.Path) -> typing.Self:
+        return cls(emulator, folder, emulator.key("openai", "revoked"), emulator.key("openai"))
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What the revoked key is found by."""
+        return {"OPENAI_API_KEY": self.dead, "OPENAI_BASE_URL": f"{self.emulator.url}/openai/v1"}
+
+
 class Console:
     """What is typed goes in, what a person would see comes out. A shell may stand `under` the command."""
 

@@ -12,7 +12,7 @@ import typing
 import harness
 import pytest
 from canary import Canary, descendants
-from console import Console
+from console import KEEP, PROMPT, Console, Revoked
 
 """A program without an SDK: one question, and what became of it. It holds stdin, as a program may."""
 PROGRAM = """\
@@ -27,23 +27,16 @@ except urllib.error.HTTPError as error:
     print("status", error.code, error.headers["x-keywright-cause"], flush=True)
 print("stdin:", sys.stdin.readline().strip() if not sys.stdin.isatty() else "terminal", flush=True)
 """
-PROMPT = "Paste a key for OpenAI"
 PAUSED = "the program is paused meanwhile"
 ASKS_PASSPHRASE = "Passphrase of the key vault"
 PASSPHRASE = "MARKED-PASSPHRASE"
-KEEP = "Keep it in the key vault for next time? [y/N]"
 
 
-class Scene(typing.NamedTuple):
+class Scene(Revoked):
     """A folder with the program, and a key that is revoked."""
 
-    emulator: harness.Emulator
-    folder: pathlib.Path
-    dead: str
-    fresh: str
-
     def run(self, *options: str, environment: dict[str, str] | None = None, **streams: typing.Any) -> Console:
-        variables = {"OPENAI_API_KEY": self.dead, "OPENAI_BASE_URL": f"{self.emulator.url}/openai/v1"} | (environment or {})
+        variables = self.variables | (environment or {})
         return Console(["run", *options, "--", "python3", "app.py"], self.folder, variables, **streams)
 
     def stored(self) -> list[dict[str, typing.Any]]:
@@ -79,7 +72,7 @@ class Scene(typing.NamedTuple):
 @pytest.fixture
 def scene(emulator: harness.Emulator, tmp_path: pathlib.Path) -> Scene:
     (tmp_path / "app.py").write_text(PROGRAM)
-    return Scene(emulator, tmp_path, emulator.key("openai", "revoked"), emulator.key("openai"))
+    return Scene.at(emulator, tmp_path)
 
 
 def test_the_request_that_waits_completes_with_the_pasted_key(scene: Scene) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import pathlib
 import signal
-import typing
 
 import harness
 import pytest
 from canary import Canary, descendants
-from console import Console
+from console import KEEP, PROMPT, Console, Revoked
 
 """One call, told as it ended."""
 CALL = """\
@@ -41,21 +40,13 @@ READERS = {
     # Its parent has ended when the call is made.
     "an orphan": "sh -c 'python3 reader.py <&3 &' 3<&0; while [ ! -e reads ]; do sleep 0.05; done; python3 call.py; while [ -e reads ]; do sleep 0.05; done",
 }
-PROMPT = "Paste a key for OpenAI"
-KEEP = "Keep it in the key vault for next time? [y/N]"
 
 
-class Scene(typing.NamedTuple):
+class Scene(Revoked):
     """A folder with programs, and a key that is revoked."""
 
-    emulator: harness.Emulator
-    folder: pathlib.Path
-    dead: str
-    fresh: str
-
     def run(self, *command: str, options: tuple[str, ...] = (), under: tuple[str, ...] = ()) -> Console:
-        variables = {"OPENAI_API_KEY": self.dead, "OPENAI_BASE_URL": f"{self.emulator.url}/openai/v1"}
-        return Console(["run", *options, "--", *command], self.folder, variables, under)
+        return Console(["run", *options, "--", *command], self.folder, self.variables, under)
 
     def write(self, name: str, text: str) -> None:
         (self.folder / name).write_text(text)
@@ -63,7 +54,7 @@ class Scene(typing.NamedTuple):
 
 @pytest.fixture
 def scene(emulator: harness.Emulator, tmp_path: pathlib.Path) -> Scene:
-    scene = Scene(emulator, tmp_path, emulator.key("openai", "revoked"), emulator.key("openai"))
+    scene = Scene.at(emulator, tmp_path)
     scene.write("app.py", CALL + READS_IN_A_THREAD + "call()\nthreading.Event().wait()\n")
     scene.write("call.py", CALL + "call()\n")
     return scene
